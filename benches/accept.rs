@@ -1,0 +1,96 @@
+//! Numbers a second from the intake: in memory beside a bare counter in a map, on Redis beside a pipelined `INCR` of
+//! as many numbers.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use crate::support::redis::Redis;
+use crate::support::{chat, messages};
+use chat_system::domain::{BatchId, Parent};
+use chat_system::intake::Intake;
+use chat_system::intake::memory::MemoryIntake;
+use chat_system::intake::redis::{RedisIntake, RedisOptions};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
+
+fn accept(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let place = chat(1, 1);
+    let mut group = criterion.benchmark_group("accept");
+    for batch in [1_usize, 50, 500] {
+        let drafts = messages(place, batch);
+        group.throughput(Throughput::Elements(batch as u64));
+        group.bench_function(BenchmarkId::new("memory intake", batch), |bencher| {
+            bencher.iter_custom(|rounds| {
+                runtime.block_on(async {
+                    let intake = MemoryIntake::new(Duration::ZERO);
+                    intake.raise(&[(Parent::Chat(place), None)]).await.expect("raised");
+                    let started = Instant::now();
+                    for _ in 0..rounds {
+                        let receipt = intake.accept(BatchId::fresh(), &drafts).await.expect("accepted");
+                        intake.settle(std::slice::from_ref(&receipt.entry)).await.expect("settled");
+                    }
+                    started.elapsed()
+                })
+            });
+        });
+        group.bench_function(BenchmarkId::new("bare counters in a map", batch), |bencher| {
+            let mut counters: HashMap<Parent, u64> = HashMap::from([(Parent::Chat(place), 0)]);
+            bencher.iter(|| {
+                for draft in &drafts {
+                    *counters.entry(black_box(draft.parent)).or_default() += 1;
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+fn accept_on_redis(criterion: &mut Criterion) {
+    let Some(server) = Redis::start() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let place = chat(1, 1);
+    let options = RedisOptions {
+        lease: Duration::from_secs(3_600),
+        key_hold: Duration::ZERO,
+        timeout: Duration::from_secs(10),
+        tls_ca: None,
+        connections: 1,
+    };
+    let intake = RedisIntake::new(&server.url(), options).expect("an intake");
+    runtime.block_on(intake.raise(&[(Parent::Chat(place), None)])).expect("raised");
+    let client = ::redis::Client::open(server.url()).expect("a client");
+    let mut connection = client.get_connection().expect("a connection");
+    let mut group = criterion.benchmark_group("accept on Redis");
+    for batch in [1_usize, 100, 500, 1_000] {
+        let drafts = messages(place, batch);
+        group.throughput(Throughput::Elements(batch as u64));
+        group.bench_function(BenchmarkId::new("Redis intake", batch), |bencher| {
+            bencher.iter_custom(|rounds| {
+                runtime.block_on(async {
+                    let mut accepting = Duration::ZERO;
+                    for _ in 0..rounds {
+                        let started = Instant::now();
+                        let receipt = intake.accept(BatchId::fresh(), &drafts).await.expect("accepted");
+                        accepting += started.elapsed();
+                        intake.settle(std::slice::from_ref(&receipt.entry)).await.expect("settled");
+                    }
+                    accepting
+                })
+            });
+        });
+        group.bench_function(BenchmarkId::new("bare INCR in a pipeline", batch), |bencher| {
+            bencher.iter(|| {
+                let mut pipeline = ::redis::pipe();
+                (0..batch).for_each(|_| {
+                    pipeline.incr("counter", 1);
+                });
+                let numbers: Vec<u64> = pipeline.query(&mut connection).expect("numbers");
+                black_box(numbers)
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, accept, accept_on_redis);

@@ -1,0 +1,154 @@
+//! Messages a second into the search index, beside a bare Tantivy index of the same finished terms; and where
+//! `CHAT_TEST_ELASTICSEARCH_URL` says where a server is, into an index there, beside bare bulks of the same documents.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{BODY, chat, given, row};
+use chat_system::search::Search;
+use chat_system::search::analysis::terms;
+use chat_system::search::elasticsearch::{ElasticsearchOptions, ElasticsearchSearch};
+use chat_system::search::tantivy::TantivySearch;
+use chat_system::store::Row;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
+use serde_json::json;
+use tantivy::schema::{IndexRecordOption, SchemaBuilder, TextFieldIndexing, TextOptions};
+use tantivy::tokenizer::{PreTokenizedString, Token};
+use tantivy::{Index, TantivyDocument};
+
+fn index(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut group = criterion.benchmark_group("index");
+    group.sample_size(10).measurement_time(Duration::from_secs(8));
+    for batch in [50_u64, 2_000] {
+        group.throughput(Throughput::Elements(batch));
+        group.bench_function(BenchmarkId::new("TantivySearch", batch), |bencher| {
+            bencher.iter_custom(|rounds| {
+                let folder = tempfile::tempdir().expect("a folder");
+                runtime.block_on(async {
+                    let search = TantivySearch::open(folder.path()).expect("an index");
+                    let mut spent = Duration::ZERO;
+                    for round in 0..rounds {
+                        let rows = rows(round, batch);
+                        let started = Instant::now();
+                        search.index(rows).await.expect("indexed");
+                        spent += started.elapsed();
+                    }
+                    spent
+                })
+            });
+        });
+        group.bench_function(BenchmarkId::new("bare documents and a commit", batch), |bencher| {
+            bencher.iter_custom(|rounds| bare(rounds, batch));
+        });
+    }
+    if let Some(server) = given("CHAT_TEST_ELASTICSEARCH_URL") {
+        for batch in [50_u64, 2_000] {
+            group.throughput(Throughput::Elements(batch));
+            group.bench_function(BenchmarkId::new("ElasticsearchSearch", batch), |bencher| {
+                bencher.iter_custom(|rounds| runtime.block_on(indexed_on(&server, rounds, batch)));
+            });
+            group.bench_function(BenchmarkId::new("bare bulks", batch), |bencher| {
+                bencher.iter_custom(|rounds| runtime.block_on(bare_bulks(&server, rounds, batch)));
+            });
+        }
+    }
+    group.finish();
+}
+
+fn rows(round: u64, batch: u64) -> Vec<Row> {
+    let numbers = (1..=batch).map(|offset| round * batch + offset);
+    numbers.map(|number| row(chat(1, 1), number, &body(number))).collect()
+}
+
+/// An index of its own, and its name.
+async fn fresh_on(server: &str) -> (ElasticsearchSearch, String) {
+    let options = ElasticsearchOptions { timeout: Duration::from_secs(60), tls_ca: None };
+    let search = ElasticsearchSearch::new(&format!("{server}/bench"), &options).expect("a URL");
+    let name = search.renew().await.expect("begun");
+    search.present(&name).await.expect("presented");
+    (search, name)
+}
+
+async fn indexed_on(server: &str, rounds: u64, batch: u64) -> Duration {
+    let (search, _name) = fresh_on(server).await;
+    let mut spent = Duration::ZERO;
+    for round in 0..rounds {
+        let rows = rows(round, batch);
+        let started = Instant::now();
+        search.index(rows).await.expect("indexed");
+        spent += started.elapsed();
+    }
+    spent
+}
+
+/// Documents of the same terms into an index of the same mapping, written beforehand.
+async fn bare_bulks(server: &str, rounds: u64, batch: u64) -> Duration {
+    let (_search, name) = fresh_on(server).await;
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let url = format!("{server}/{name}/_bulk?refresh=true&filter_path=errors");
+    let mut spent = Duration::ZERO;
+    for round in 0..rounds {
+        let bulk: String = rows(round, batch).iter().map(lines).collect();
+        let started = Instant::now();
+        let sent = http.post(&url).header("content-type", "application/json").body(bulk).send();
+        let answer = sent.await.expect("an answer").text().await.expect("a text");
+        spent += started.elapsed();
+        assert_eq!(answer, r#"{"errors":false}"#);
+    }
+    spent
+}
+
+fn lines(row: &Row) -> String {
+    let terms = terms(row.body.as_ref().expect("a body").as_str());
+    let joined = |terms: Vec<&str>| terms.iter().map(|term| format!("1-1:{term} ")).collect::<String>();
+    let number = row.place.number.get();
+    let action = json!({ "index": { "_id": format!("1-1-{number:x}"), "routing": "1" } });
+    let words = joined(terms.words().collect());
+    let suffixes = joined(terms.suffixes().collect());
+    let document = json!({ "chat": "1-1", "number": number, "words": words, "suffixes": suffixes });
+    format!("{action}\n{document}\n")
+}
+
+fn body(number: u64) -> String {
+    format!("{BODY} {number}")
+}
+
+/// The same terms, finished beforehand, in the same two fields.
+fn bare(rounds: u64, batch: u64) -> Duration {
+    let folder = tempfile::tempdir().expect("a folder");
+    let indexing = TextFieldIndexing::default()
+        .set_tokenizer("raw")
+        .set_index_option(IndexRecordOption::Basic)
+        .set_fieldnorms(false);
+    let text = TextOptions::default().set_indexing_options(indexing);
+    let mut schema = SchemaBuilder::new();
+    let (words, suffixes) =
+        (schema.add_text_field("words", text.clone()), schema.add_text_field("suffixes", text));
+    let index = Index::create_in_dir(folder.path(), schema.build()).expect("an index");
+    let mut writer = index.writer_with_num_threads::<TantivyDocument>(1, 16 * 1024 * 1024).expect("a writer");
+    let mut spent = Duration::ZERO;
+    for round in 0..rounds {
+        let documents = (1..=batch).map(|offset| {
+            let terms = terms(&body(round * batch + offset));
+            let mut document = TantivyDocument::new();
+            document.add_pre_tokenized_text(words, finished(terms.words()));
+            document.add_pre_tokenized_text(suffixes, finished(terms.suffixes()));
+            document
+        });
+        let documents: Vec<_> = documents.collect();
+        let started = Instant::now();
+        for document in documents {
+            writer.add_document(document).expect("added");
+        }
+        writer.commit().expect("a commit");
+        spent += started.elapsed();
+    }
+    spent
+}
+
+fn finished<'t>(terms: impl Iterator<Item = &'t str>) -> PreTokenizedString {
+    let tokens = terms.map(|term| Token { text: term.to_owned(), ..Token::default() });
+    PreTokenizedString { text: String::new(), tokens: tokens.collect() }
+}
+
+criterion_group!(benches, index);

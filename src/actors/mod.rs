@@ -1,0 +1,39 @@
+//! The way of one message, one actor a file. Each file says in its head which step of the way it is, whom it
+//! hears, whom it tells, what bounds it, and what happens when it fails.
+
+// What the edge may ask of the actors.
+pub mod door;
+// 1. Numbers and queue.
+pub mod number_allocator;
+// 2. Rows.
+pub mod persistence_actor;
+// Keeping one batch, apart from the loop.
+mod keeping;
+// 3. What was kept becomes findable.
+pub mod search_indexer;
+// One round of it, apart from the loop.
+pub mod search_round;
+// An index built anew, by a round or by an operator.
+pub mod reindex;
+// 4. What was kept is counted.
+pub mod counter_sync;
+// One round of its housekeeping.
+mod housekeeping;
+// Numbers without a row, until they are nobody's.
+mod holes;
+// Numbers without a row that readers met.
+mod suspects;
+
+// The bounded way into an actor.
+pub mod inlet;
+// A waiting client.
+pub mod reply;
+// What waits, cut into batches.
+pub mod batch;
+// A panic becomes an error of its batch.
+pub mod contain;
+// How each engine is doing.
+pub mod vitals;
+
+pub use door::{CreateError, Created, Door, Patience};
+pub use vitals::{EngineState, Vitals};

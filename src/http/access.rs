@@ -1,0 +1,79 @@
+//! One request from its head to its answer: id, route, handler, line in the log.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Instant;
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::ask::{Answer, Ask};
+use super::problem::Problem;
+use super::request_id::{RequestId, X_REQUEST_ID};
+use super::unread::close_after;
+use super::{Edge, dispatch, route};
+use crate::metrics::{CallLabels, METRICS, RequestLabels};
+
+/// Answers every request that could be read as one, unknown paths too. What cannot (no `Host`, headers without end) is
+/// answered by the server itself, without a body.
+pub(super) async fn serve(edge: Data<Edge>, request: HttpRequest, mut payload: Payload) -> HttpResponse {
+    let started = Instant::now();
+    let request_id = RequestId::of(request.headers());
+    let found = route::find(request.uri().path());
+    let pattern = found.as_ref().map_or("", |found| found.route.pattern);
+
+    let answer = match found {
+        None => Err(Problem::no_such_path()),
+        Some(found) => match found.call(request.method()) {
+            Err(problem) => Err(problem),
+            Ok(call) => {
+                let ask = Ask::new(&edge, &request, &mut payload, found.names);
+                contained(dispatch(call, ask)).await
+            }
+        },
+    };
+
+    let mut response = answer.unwrap_or_else(|problem| problem.respond(request_id.as_str()));
+    measure(request.method(), pattern, response.status(), started);
+    record(&request, pattern, response.status(), started, &request_id);
+    response.headers_mut().insert(X_REQUEST_ID, request_id.into_header());
+    close_after(request.headers(), response, payload)
+}
+
+/// A panic in a handler is the end of that request only. The panic hook has said where it was.
+async fn contained(handler: impl Future<Output = Answer>) -> Answer {
+    let mut handler = pin!(handler);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(Problem::internal())))
+    })
+    .await
+}
+
+/// Labels are few, whatever clients send: unknown methods and paths are one each.
+fn measure(method: &Method, route: &'static str, status: StatusCode, started: Instant) {
+    let method = route::Verb::of(method).map_or("OTHER", route::Verb::name);
+    let requests = RequestLabels { method, route, status: status.as_u16() };
+    METRICS.requests.get_or_create(&requests).inc();
+    METRICS
+        .request_seconds
+        .get_or_create(&CallLabels { method, route })
+        .observe(started.elapsed().as_secs_f64());
+}
+
+/// Never a body, and no path as it was sent: it holds tokens.
+fn record(request: &HttpRequest, path: &str, status: StatusCode, started: Instant, request_id: &RequestId) {
+    let method = request.method().as_str();
+    let elapsed_us = started.elapsed().as_micros();
+    let request_id = request_id.as_str();
+    let status = status.as_u16();
+    // What clients do wrong, or an engine that is away, must not fill the log: a flood of it is one line's work.
+    if status == 500 {
+        tracing::error!(method, path, status, elapsed_us, request_id, "answered");
+    } else {
+        tracing::debug!(method, path, status, elapsed_us, request_id, "answered");
+    }
+}

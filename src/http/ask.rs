@@ -1,0 +1,76 @@
+//! One request, as the handlers see it.
+
+use actix_web::http::header::HeaderMap;
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::Edge;
+use super::body::Sent;
+use super::page::Given;
+use super::problem::Problem;
+use crate::domain::{ChatPlace, Number, Tenant, Token};
+use crate::store::Missing;
+
+/// What a handler answers.
+pub(super) type Answer = Result<HttpResponse, Problem>;
+
+pub(super) struct Ask<'r> {
+    pub(super) edge: &'r Edge,
+    pub(super) request: &'r HttpRequest,
+    payload: &'r mut Payload,
+    names: [&'r str; 3],
+}
+
+impl<'r> Ask<'r> {
+    pub(super) fn new(
+        edge: &'r Edge,
+        request: &'r HttpRequest,
+        payload: &'r mut Payload,
+        names: [&'r str; 3],
+    ) -> Self {
+        Self { edge, request, payload, names }
+    }
+
+    /// The application of the path. It may have been deleted since it was looked up; the store looks again.
+    pub(super) async fn tenant(&self) -> Result<Tenant, Problem> {
+        let [token, _, _] = self.names;
+        if let Some(tenant) = self.edge.tenants.get(token) {
+            return Ok(tenant);
+        }
+        let token = Token::parse(token).ok_or(Missing::Application)?;
+        let tenant =
+            self.edge.limits.read(self.edge.store.tenant(&token)).await?.ok_or(Missing::Application)?;
+        self.edge.tenants.remember(tenant.clone());
+        Ok(tenant)
+    }
+
+    /// The chat of the path, which need not be there.
+    pub(super) fn chat(&self) -> Result<Number, Problem> {
+        let [_, chat, _] = self.names;
+        Ok(Number::parse(chat).ok_or(Missing::Chat)?)
+    }
+
+    pub(super) fn chat_of(&self, tenant: &Tenant) -> Result<ChatPlace, Problem> {
+        Ok(ChatPlace { application: tenant.id, chat: self.chat()? })
+    }
+
+    /// The message of the path, which need not be there.
+    pub(super) fn message(&self) -> Result<Number, Problem> {
+        let [_, _, message] = self.names;
+        Ok(Number::parse(message).ok_or(Missing::Message)?)
+    }
+
+    pub(super) fn headers(&self) -> &'r HeaderMap {
+        self.request.headers()
+    }
+
+    pub(super) fn query(&self) -> Result<Given<'r>, Problem> {
+        Given::parse(self.request.query_string())
+    }
+
+    /// The body, once it has arrived. A second call finds it empty.
+    pub(super) async fn body(&mut self) -> Result<Sent, Problem> {
+        let bytes = self.edge.limits.collect(self.request, self.payload).await?;
+        Sent::new(self.headers(), bytes)
+    }
+}

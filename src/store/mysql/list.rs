@@ -1,0 +1,219 @@
+//! One page of a list, read row by row: what is too heavy for a page is not read, and long deleted stretches are
+//! passed in portions.
+
+use std::ops::ControlFlow;
+
+use mysql_async::Row as SqlRow;
+
+use super::keep::greatest;
+use super::row::{self, Column, Columns, Fault};
+use super::sql::fill;
+use crate::connections::Session;
+use crate::domain::{Application, Chat, Listed, Message, Number, Order, Page, Parent, Token};
+use crate::store::{Missing, PAGE_LIMIT_BYTES, json_bytes};
+
+/// Rows read at most for one page, tombstones included: a page of a list with a long deleted stretch ends early.
+const SCAN_LIMIT_ROWS: usize = 50_000;
+/// Rows of a portion after the first, at least.
+const PORTION_ROWS: usize = 1_000;
+
+/// What a list holds, and how its rows are read. A row is its position, whether it is a tombstone, what names its
+/// place, and the item.
+pub(super) struct Shape<T, C> {
+    /// Ends where a condition may follow.
+    pub(super) select: &'static str,
+    /// The column of the position.
+    position: &'static str,
+    item: fn(&mut Columns) -> Result<T, Fault>,
+    weigh_bytes: fn(&T) -> usize,
+    /// Whether nothing can come between these two places any more (law 10).
+    adjoins: fn(Option<&C>, &C) -> bool,
+}
+
+pub(super) const CHATS: Shape<Chat, u64> = Shape {
+    select: "SELECT c.number, c.deleted_at IS NOT NULL, c.number,
+                    c.number, COALESCE(k.messages_count, 0), c.created_at, c.updated_at
+             FROM chats c LEFT JOIN chat_counters k ON k.application_id = c.application_id AND k.number = c.number
+             WHERE c.application_id = ?",
+    position: "c.number",
+    item: row::chat,
+    weigh_bytes: |_chat| 0,
+    adjoins: is_next_number,
+};
+pub(super) const MESSAGES: Shape<Message, u64> = Shape {
+    select: "SELECT number, deleted_at IS NOT NULL, number, number, body, version, created_at, updated_at
+             FROM messages WHERE application_id = ? AND chat_number = ?",
+    position: "number",
+    item: row::message,
+    weigh_bytes: |message| json_bytes(message.body.as_str()),
+    adjoins: is_next_number,
+};
+pub(super) const APPLICATIONS: Shape<Application, Token> = Shape {
+    select: "SELECT id, deleted_at IS NOT NULL, token,
+                    token, name, COALESCE(chats_count, 0), created_at, updated_at
+             FROM applications LEFT JOIN application_counters ON application_id = id
+             WHERE TRUE",
+    position: "id",
+    item: row::application,
+    weigh_bytes: |application| json_bytes(application.name.as_str()),
+    // Ids are dense and given in the order of commits: what is seen has nothing still to come before it.
+    adjoins: |_before, _place| true,
+};
+
+fn is_next_number(before: Option<&u64>, place: &u64) -> bool {
+    *place == before.copied().unwrap_or(0) + 1
+}
+
+/// A list of what belongs to something, or of all there is.
+pub(super) struct List<T: 'static, C: 'static> {
+    /// A statement that says whether that is there, and what it says: see [`super::read::missing`].
+    pub(super) prelude: String,
+    pub(super) asked: &'static [Missing],
+    /// The select of the shape, filled in.
+    pub(super) select: String,
+    pub(super) shape: &'static Shape<T, C>,
+}
+
+impl<T: Send> List<T, u64> {
+    /// Children of a parent. What is still to come is never passed, not even by asking for what comes after it.
+    pub(super) async fn of(
+        &self,
+        parent: Parent,
+        session: &mut Session,
+        page: &Page<u64>,
+    ) -> Result<Result<Listed<T, u64>, Missing>, Fault> {
+        let clamp = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let bounds = (page.after.map_or(0, clamp), page.before.map_or(i64::MAX, clamp));
+        let mut listed = match self.page(session, page, bounds).await? {
+            Ok(listed) => listed,
+            Err(missing) => return Ok(Err(missing)),
+        };
+        if listed.items.is_empty() && listed.cursor.is_some() {
+            let greatest = greatest(session, &[parent]).await?.pop().flatten().map_or(0, Number::get);
+            listed.cursor = listed.cursor.map(|cursor| cursor.min(greatest));
+        }
+        Ok(Ok(listed))
+    }
+}
+
+impl<T: Send, C: Column + Clone + Send> List<T, C> {
+    /// Reads one page: until it is full, heavy, or has been looked for long enough. Both bounds are excluded.
+    pub(super) async fn page(
+        &self,
+        session: &mut Session,
+        page: &Page<C>,
+        bounds: (i64, i64),
+    ) -> Result<Result<Listed<T, C>, Missing>, Fault> {
+        let (mut lowest, mut highest) = bounds;
+        let mut reader = Reader::new(self.shape, page);
+        let mut portion = page.limit + 1;
+        loop {
+            let ask = self.portion(page.order, (lowest, highest), portion);
+            let (mut prelude, mut seen, mut fault) = (None, 0, None);
+            let read = session.each(&ask, |statement, row| {
+                if statement == 0 {
+                    prelude = Some(Columns::from(row));
+                    return ControlFlow::Continue(());
+                }
+                seen += 1;
+                reader.see(row).unwrap_or_else(|unreadable| {
+                    fault = Some(unreadable);
+                    ControlFlow::Break(())
+                })
+            });
+            read.await?;
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+            if let Some(missing) = super::read::missing(prelude, self.asked)? {
+                return Ok(Err(missing));
+            }
+            if reader.is_done || seen < portion {
+                return Ok(Ok(reader.listed));
+            }
+            match page.order {
+                Order::Ascending => lowest = reader.position,
+                Order::Descending => highest = reader.position,
+            }
+            portion = portion.max(PORTION_ROWS);
+        }
+    }
+
+    fn portion(&self, order: Order, (lowest, highest): (i64, i64), rows: usize) -> String {
+        let Shape { position, .. } = self.shape;
+        let direction = match order {
+            Order::Ascending => "",
+            Order::Descending => "DESC",
+        };
+        let portion =
+            format!(" AND {position} > ? AND {position} < ? ORDER BY {position} {direction} LIMIT ?");
+        format!("{}; {}{}", self.prelude, self.select, fill(&portion, &[&lowest, &highest, &rows]))
+    }
+}
+
+/// Makes a page of rows.
+struct Reader<T: 'static, C: 'static> {
+    shape: &'static Shape<T, C>,
+    limit: usize,
+    listed: Listed<T, C>,
+    scanned: usize,
+    bytes: usize,
+    /// Nothing is missing so far.
+    dense: bool,
+    last_item: Option<C>,
+    last_passed: Option<C>,
+    /// Of the last row seen.
+    position: i64,
+    is_done: bool,
+}
+
+impl<T, C: Column + Clone> Reader<T, C> {
+    fn new(shape: &'static Shape<T, C>, page: &Page<C>) -> Self {
+        let listed = Listed { items: Vec::new(), next: None, cursor: page.after.clone() };
+        Self {
+            shape,
+            limit: page.limit,
+            listed,
+            scanned: 0,
+            bytes: 0,
+            dense: true,
+            last_item: None,
+            last_passed: None,
+            position: 0,
+            is_done: false,
+        }
+    }
+
+    fn see(&mut self, row: SqlRow) -> Result<ControlFlow<()>, Fault> {
+        let mut row = Columns::from(row);
+        self.position = row.take()?;
+        let tombstone: bool = row.take()?;
+        let full = self.listed.items.len() >= self.limit || self.bytes >= PAGE_LIMIT_BYTES;
+        if !tombstone && full {
+            return Ok(self.end(self.last_item.clone()));
+        }
+        if self.scanned >= SCAN_LIMIT_ROWS {
+            return Ok(self.end(self.last_passed.clone()));
+        }
+        self.scanned += 1;
+        let place: C = row.take()?;
+        self.dense = self.dense && (self.shape.adjoins)(self.listed.cursor.as_ref(), &place);
+        if self.dense {
+            self.listed.cursor = Some(place.clone());
+        }
+        if !tombstone {
+            let item = (self.shape.item)(&mut row)?;
+            self.bytes += (self.shape.weigh_bytes)(&item);
+            self.listed.items.push(item);
+            self.last_item = Some(place.clone());
+        }
+        self.last_passed = Some(place);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn end(&mut self, next: Option<C>) -> ControlFlow<()> {
+        self.listed.next = next;
+        self.is_done = true;
+        ControlFlow::Break(())
+    }
+}

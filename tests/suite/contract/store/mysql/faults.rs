@@ -1,0 +1,221 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chat_system::connections::MysqlOptions;
+use chat_system::domain::{Numbered, Parent};
+use chat_system::store::{Keep as _, Kept, Read as _, StoreError};
+
+use super::proxy::{Fate, Proxy};
+use super::{Desk, InDatabase, options, tenant_of};
+use crate::contract::side_by_side;
+use crate::contract::things::{message, number, numbered};
+use crate::support::eventually;
+use crate::support::servers::Kind;
+
+on_servers! {
+    a_commit_whose_answer_is_lost_is_unknown_and_keeping_again_settles_it,
+    a_connection_that_ends_before_the_commit_changes_nothing,
+    a_node_that_is_stopped_in_the_middle_of_a_transaction_loses_its_locks_with_its_lease,
+    a_server_that_is_paused_is_waited_for_no_longer_than_the_time_out,
+    a_server_that_is_killed_comes_back_with_all_that_was_answered,
+    keeps_that_cross_end_dense,
+    a_session_that_broke_is_nobody_elses,
+}
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// A desk beside the proxy, and one whose words go through it.
+async fn by_proxy(place: &InDatabase) -> (Desk, Desk, Proxy) {
+    let proxy = Proxy::to(&place.server).await;
+    let beside = place.desk(place.node(options())).await;
+    let through = place.by(proxy.port);
+    let through = through.desk(through.node(options())).await;
+    (beside, through, proxy)
+}
+
+async fn a_commit_whose_answer_is_lost_is_unknown_and_keeping_again_settles_it(kind: Kind) {
+    let Some(place) = InDatabase::shared(kind).await else { return };
+    let (beside, through, proxy) = by_proxy(&place).await;
+    let (_, chat) = beside.tenant_and_chat().await;
+    through.say(chat, &["one"]).await;
+    let batch: Arc<[Numbered]> = (2..=4).map(|at| numbered(message(chat, "again"), at)).collect();
+    proxy.set(";COMMIT", Fate::AnswerIsLost);
+    let lost = through.store.keep(Arc::clone(&batch)).await.expect_err("no answer");
+    assert!(matches!(lost, StoreError::Unknown(_)), "{lost:?}");
+    let keep = async || through.store.keep(Arc::clone(&batch)).await.map_err(|error| super::said(&error));
+    let settled = eventually(SOON, "the keep is settled", keep).await;
+    assert_eq!(settled, [2, 3, 4].map(|at| Kept::Before(number(at))));
+    assert_eq!(beside.messages(chat).await.len(), 4);
+    proxy.set("DELETE", Fate::AnswerIsLost);
+    let claims = beside.claim(1_000, super::LONG).await;
+    let lost = through.store.finish(&[claims[0].id]).await.expect_err("no answer");
+    assert!(matches!(lost, StoreError::Unknown(_)), "a statement that commits itself: {lost:?}");
+}
+
+async fn a_connection_that_ends_before_the_commit_changes_nothing(kind: Kind) {
+    let Some(place) = InDatabase::shared(kind).await else { return };
+    let (beside, through, proxy) = by_proxy(&place).await;
+    let (_, chat) = beside.tenant_and_chat().await;
+    through.say(chat, &["one"]).await;
+    proxy.set("START TRANSACTION", Fate::AnswerIsLost);
+    let batch: Arc<[Numbered]> = Arc::new([numbered(message(chat, "two"), 2)]);
+    let cut = through.store.keep(Arc::clone(&batch)).await.expect_err("no answer");
+    assert!(matches!(cut, StoreError::Away(_)), "nothing was changed: {cut:?}");
+    proxy.set("SELECT", Fate::Cut);
+    let tenant = tenant_of(chat.application);
+    let read = async || through.store.chat(&tenant, chat.chat).await.map_err(|error| super::said(&error));
+    let _ = read().await;
+    eventually(SOON, "reads go on", read).await.expect("a chat");
+    let keep = async || through.store.keep(Arc::clone(&batch)).await.map_err(|error| super::said(&error));
+    assert_eq!(eventually(SOON, "kept", keep).await, [Kept::As(number(2))]);
+}
+
+async fn a_node_that_is_stopped_in_the_middle_of_a_transaction_loses_its_locks_with_its_lease(kind: Kind) {
+    const LEASE: Duration = Duration::from_secs(2);
+    let Some(place) = InDatabase::shared(kind).await else { return };
+    let proxy = Proxy::to(&place.server).await;
+    let beside = place.desk(place.node(options())).await;
+    let through = place.by(proxy.port);
+    let stopped = through.node(MysqlOptions { lease: LEASE, ..options() });
+    let (tenant, chat) = beside.tenant_and_chat().await;
+    stopped.keep(Arc::new([numbered(message(chat, "one"), 1)])).await.expect("kept");
+    proxy.set(";COMMIT", Fate::Frozen);
+    let store = Arc::clone(&stopped);
+    let hangs = tokio::spawn(async move { store.keep(Arc::new([numbered(message(chat, "two"), 2)])).await });
+    let frozen = async || if proxy.is_sprung() { Ok(()) } else { Err("not yet".to_owned()) };
+    eventually(SOON, "it holds its locks", frozen).await;
+    assert_eq!(
+        beside.store.keep(Arc::new([numbered(message(chat, "three"), 3)])).await.expect("kept"),
+        [Kept::As(number(3))],
+        "keepers do not wait for each other"
+    );
+    let started = Instant::now();
+    let delete =
+        async || beside.store.delete_chat(&tenant, chat.chat).await.map_err(|error| super::said(&error));
+    eventually(SOON, "the chat is deleted", delete).await.expect("deleted");
+    let waited = started.elapsed();
+    assert!(waited < LEASE + Duration::from_secs(8), "{waited:?}");
+    let end = hangs.await.expect("an end");
+    assert!(matches!(end, Err(StoreError::Unknown(_))), "it hears nothing: {end:?}");
+}
+
+async fn a_server_that_is_paused_is_waited_for_no_longer_than_the_time_out(kind: Kind) {
+    const TIMEOUT: Duration = Duration::from_secs(1);
+    let Some(server) = kind.start(&[]) else { return };
+    let place = InDatabase::on(&server.url()).await;
+    let store = place.node(options());
+    let desk = place.desk(Arc::clone(&store)).await;
+    let (tenant, chat) = desk.tenant_and_chat().await;
+    let hasty = place.node(MysqlOptions { timeout: TIMEOUT, ..options() });
+    eventually(SOON, "it opens", async || {
+        hasty.tenant(&tenant.token).await.map_err(|error| super::said(&error))
+    })
+    .await;
+    server.pause();
+    let started = Instant::now();
+    let calls: Vec<_> = (0..40)
+        .map(|_| {
+            let (store, tenant) = (Arc::clone(&hasty), tenant.clone());
+            tokio::spawn(async move { store.chat(&tenant, number(1)).await })
+        })
+        .collect();
+    for call in calls {
+        let error = call.await.expect("an end").expect_err("no answer");
+        assert!(matches!(error, StoreError::Away(_)), "{error:?}");
+    }
+    let waited = started.elapsed();
+    assert!(waited < TIMEOUT * 3, "{waited:?}");
+    let started = Instant::now();
+    hasty.chat(&tenant, number(1)).await.expect_err("it is known to be gone");
+    hasty.chat(&tenant, number(1)).await.expect_err("it is known to be gone");
+    assert!(started.elapsed() < TIMEOUT * 2, "one of them may have tried");
+    let late = hasty.keep(Arc::new([numbered(message(chat, "late"), 1)])).await.expect_err("no answer");
+    assert!(matches!(late, StoreError::Away(_)), "{late:?}");
+    server.wake();
+    let keep = async || {
+        hasty.keep(Arc::new([numbered(message(chat, "one"), 1)])).await.map_err(|error| super::said(&error))
+    };
+    assert_eq!(eventually(SOON, "it is back", keep).await, [Kept::As(number(1))]);
+}
+
+async fn a_server_that_is_killed_comes_back_with_all_that_was_answered(kind: Kind) {
+    let Some(server) = kind.start(&[]) else { return };
+    let place = InDatabase::on(&server.url()).await;
+    let store = place.node(options());
+    let desk = place.desk(Arc::clone(&store)).await;
+    let (tenant, chat) = desk.tenant_and_chat().await;
+    let keeper = Arc::clone(&store);
+    let keeping = tokio::spawn(async move {
+        let mut answered = 0;
+        loop {
+            let next = numbered(message(chat, "hello"), answered + 1);
+            match keeper.keep(Arc::new([next])).await {
+                Ok(_kept) => answered += 1,
+                Err(error) => return (answered, error),
+            }
+        }
+    });
+    let some = async || match desk.greatest(Parent::Chat(chat)).await {
+        0..20 => Err("not yet".to_owned()),
+        _ => Ok(()),
+    };
+    eventually(SOON, "some are kept", some).await;
+    server.kill();
+    let (answered, error) = keeping.await.expect("an end");
+    assert!(!matches!(error, StoreError::Broken(_)), "{error:?}");
+    let _server = server.start_again();
+    let reads = async || store.chat(&tenant, chat.chat).await.map_err(|error| super::said(&error));
+    eventually(SOON, "reads go on", reads).await.expect("a chat");
+    let there = desk.messages(chat).await.len() as u64;
+    assert!((answered..=answered + 1).contains(&there), "{answered} answered, {there} there");
+    let next = numbered(message(chat, "after"), there + 1);
+    assert_eq!(store.keep(Arc::new([next])).await.expect("kept"), [Kept::As(number(there + 1))]);
+}
+
+/// Batches that meet in two chats in opposite orders, all of them after the same numbers.
+async fn keeps_that_cross_end_dense(kind: Kind) {
+    const THREADS: u64 = 8;
+    const ROUNDS: u64 = 10;
+    let Some(place) = InDatabase::shared(kind).await else { return };
+    let desk = place.desk(place.node(options())).await;
+    let (tenant, one) = desk.tenant_and_chat().await;
+    let other = desk.chat(&tenant).await;
+    let store = Arc::clone(&desk.store);
+    side_by_side(THREADS, move |thread| {
+        let store = Arc::clone(&store);
+        async move {
+            let chats = if thread % 2 == 0 { [one, other] } else { [other, one] };
+            for round in 0..ROUNDS {
+                let at = round * 2 + 1;
+                let batch: Vec<Numbered> = chats
+                    .iter()
+                    .flat_map(|chat| (at..at + 2).map(|at| numbered(message(*chat, "hello"), at)))
+                    .collect();
+                let kept = store.keep(batch.into()).await.expect("kept");
+                assert!(kept.iter().all(|kept| matches!(kept, Kept::As(_))), "{kept:?}");
+            }
+        }
+    })
+    .await;
+    for chat in [one, other] {
+        let numbers: Vec<u64> = desk.messages(chat).await.iter().map(|it| it.number.get()).collect();
+        assert_eq!(numbers, (1..=THREADS * ROUNDS * 2).collect::<Vec<_>>());
+    }
+}
+
+/// A page that is broken off leaves rows in its connection, which goes with them.
+async fn a_session_that_broke_is_nobody_elses(kind: Kind) {
+    const BODY_BYTES: usize = 128 * 1024;
+    let Some(place) = InDatabase::shared(kind).await else { return };
+    let store = place.node(MysqlOptions { connections: 1, ..options() });
+    let desk = place.desk(Arc::clone(&store)).await;
+    let (tenant, chat) = desk.tenant_and_chat().await;
+    let body = "x".repeat(BODY_BYTES);
+    desk.keep((1..=70).map(|at| numbered(message(chat, &body), at)).collect()).await;
+    for _ in 0..3 {
+        let page = store.messages(&tenant, chat.chat, &super::ALL).await.expect("an answer").expect("a chat");
+        assert!(page.next.is_some());
+        let read = store.chat(&tenant, chat.chat).await.expect("an answer").expect("a chat");
+        assert_eq!(read.number, chat.chat);
+    }
+}
