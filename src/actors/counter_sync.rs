@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 
 use super::contain::contain;
+use super::counting::{Changes, NOT_YET, count, settled_through};
 use super::holes::Holes;
 use super::housekeeping::{Chores, tend};
 use super::inlet::Drain;
@@ -24,12 +25,10 @@ use super::vitals::{EngineState, STORE, Vitals};
 use crate::domain::{Number, Parent, Timestamp};
 use crate::intake::Intake;
 use crate::metrics::{Follower, METRICS};
-use crate::store::{AuditPlace, Company, Entered, Store, StoreError};
+use crate::store::{AuditPlace, Company, Entered, Store};
 
 /// Parents that wait for a tick before one comes early.
 const CHANGED_LIMIT: usize = 50_000;
-/// Parents counted in one transaction.
-const COUNT_PARENTS: usize = 500;
 /// How often a step of the audit is taken.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -130,13 +129,22 @@ impl CounterSync {
             return self.say_drained();
         }
         self.counting = true;
+        let desk = Arc::clone(&self.desk);
+        let through = contain(async move { settled_through(&*desk.intake).await }).into_actor(self);
+        ctx.spawn(through.map(|through, actor, ctx| {
+            // What was settled until then has been told by now.
+            actor.count(through.unwrap_or(NOT_YET), ctx);
+        }));
+    }
+
+    fn count(&mut self, through: Timestamp, ctx: &mut Context<Self>) {
         let since = self.changed_since.take();
-        let uncounted =
-            Uncounted { missed: std::mem::take(&mut self.missed), parents: self.changed.drain().collect() };
-        let work = contain(count(Arc::clone(&self.desk), uncounted)).into_actor(self);
+        let changes =
+            Changes { missed: std::mem::take(&mut self.missed), parents: self.changed.drain().collect() };
+        let work = contain(count(Arc::clone(&self.desk), changes, through)).into_actor(self);
         ctx.spawn(work.map(move |left, actor, ctx| {
             actor.counting = false;
-            let left = left.unwrap_or(Uncounted { missed: true, parents: Vec::new() });
+            let left = left.unwrap_or(Changes { missed: true, parents: Vec::new() });
             let failed = left.missed || !left.parents.is_empty();
             actor.missed |= left.missed;
             actor.changed.extend(left.parents);
@@ -163,7 +171,7 @@ impl CounterSync {
         let chores = Chores {
             audit_after: std::mem::take(&mut self.audit_is_due).then_some(self.audited_to),
             suspects: self.suspects.take(),
-            holes: self.holes.older_than(Timestamp::now().before(self.pace.hole_patience)),
+            holes: self.holes.older_than(self.pace.hole_patience, Instant::now()),
         };
         let work = contain(tend(Arc::clone(&self.desk), chores)).into_actor(self);
         ctx.spawn(work.map(|done, actor, _ctx| {
@@ -174,7 +182,7 @@ impl CounterSync {
             }
             actor.holes.forget(&done.closed);
             actor.changed.extend(done.closed.iter().map(|hole| hole.parent));
-            actor.holes.remember(done.seen, Timestamp::now());
+            actor.holes.remember(done.seen, Instant::now());
         }));
     }
 
@@ -234,46 +242,6 @@ impl Handler<Drain> for CounterSync {
         self.drains.push(drain);
         self.tick(ctx);
     }
-}
-
-/// What a tick has to count.
-struct Uncounted {
-    /// The store is to look for what was kept after the last counted moment.
-    missed: bool,
-    parents: Vec<Parent>,
-}
-
-/// Counts in portions; gives back what could not be counted.
-async fn count(desk: Arc<Desk>, uncounted: Uncounted) -> Uncounted {
-    match try_count(&*desk.store, &uncounted).await {
-        Ok(()) => Uncounted { missed: false, parents: Vec::new() },
-        Err(error) => {
-            tracing::warn!(
-                ?error,
-                "counters could not be brought up to their rows; the next tick tries again"
-            );
-            uncounted
-        }
-    }
-}
-
-async fn try_count(store: &dyn Store, uncounted: &Uncounted) -> Result<(), StoreError> {
-    // The moment is remembered only with the last portion: after a crash in between, the next start finds the rest.
-    let (through, not_yet) = (Timestamp::now(), Timestamp::from_micros(0));
-    let mut after = None;
-    let mut look = uncounted.missed;
-    while look {
-        let found = store.uncounted(after, COUNT_PARENTS).await?;
-        store.count(&found, not_yet).await?;
-        after = found.last().copied();
-        look = after.is_some();
-    }
-    let mut rest = uncounted.parents.as_slice();
-    while let Some((portion, later)) = rest.split_at_checked(COUNT_PARENTS) {
-        store.count(portion, not_yet).await?;
-        rest = later;
-    }
-    store.count(rest, through).await
 }
 
 /// Says whether parents are uncounted because a node died.

@@ -1,9 +1,10 @@
 //! Numbers without a row, remembered by [`CounterSync`](super::counter_sync::CounterSync) until they are nobody's.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use super::counter_sync::Desk;
-use crate::domain::{Number, Parent, Timestamp};
+use crate::domain::{Number, Parent};
 use crate::metrics::METRICS;
 use crate::store::{Hole, StoreError};
 
@@ -15,12 +16,12 @@ const CLOSE_NUMBERS: usize = 1_000;
 /// Each hole and when it was seen first.
 #[derive(Debug, Default)]
 pub(super) struct Holes {
-    seen: HashMap<Hole, Timestamp>,
+    seen: HashMap<Hole, Instant>,
 }
 
 impl Holes {
     /// Wide holes are remembered in pieces that one round closes.
-    pub(super) fn remember(&mut self, holes: Vec<Hole>, now: Timestamp) {
+    pub(super) fn remember(&mut self, holes: Vec<Hole>, now: Instant) {
         for piece in holes.into_iter().flat_map(pieces) {
             if self.seen.len() >= HOLES_LIMIT {
                 return;
@@ -29,9 +30,9 @@ impl Holes {
         }
     }
 
-    /// Those seen first before that moment.
-    pub(super) fn older_than(&self, moment: Timestamp) -> Vec<(Hole, Timestamp)> {
-        let old = self.seen.iter().filter(|(_, seen_at)| **seen_at < moment);
+    /// Those that were seen first so long ago.
+    pub(super) fn older_than(&self, patience: Duration, now: Instant) -> Vec<(Hole, Instant)> {
+        let old = self.seen.iter().filter(|(_, seen_at)| now.duration_since(**seen_at) > patience);
         old.map(|(hole, seen_at)| (*hole, *seen_at)).collect()
     }
 
@@ -52,10 +53,11 @@ fn pieces(hole: Hole) -> impl Iterator<Item = Hole> {
 
 /// Closes holes that nobody will fill: their numbers were handed out before they were seen, and everything that was
 /// accepted until then is settled. Gives back those that are no holes any more.
-pub(super) async fn close(desk: &Desk, holes: Vec<(Hole, Timestamp)>) -> Result<Vec<Hole>, StoreError> {
+pub(super) async fn close(desk: &Desk, holes: Vec<(Hole, Instant)>) -> Result<Vec<Hole>, StoreError> {
     if holes.is_empty() {
         return Ok(Vec::new());
     }
+    let asked_at = Instant::now();
     let oldest = match desk.intake.oldest().await {
         Ok(oldest) => oldest,
         Err(error) => {
@@ -66,7 +68,7 @@ pub(super) async fn close(desk: &Desk, holes: Vec<(Hole, Timestamp)>) -> Result<
     let mut numbers: Vec<(Parent, Number)> = Vec::new();
     let mut closed = Vec::new();
     for (hole, seen_at) in holes {
-        if oldest.is_some_and(|oldest| oldest <= seen_at) {
+        if oldest.is_some_and(|age| age >= asked_at.duration_since(seen_at)) {
             continue;
         }
         if numbers.len() >= CLOSE_NUMBERS {
@@ -96,14 +98,16 @@ mod tests {
 
     #[test]
     fn a_hole_is_old_from_its_first_sight_on() {
+        let patience = Duration::from_secs(7);
+        let (first, second) = (Instant::now(), Instant::now() + Duration::from_secs(5));
         let mut holes = Holes::default();
-        holes.remember(vec![hole(3, 4)], Timestamp::from_micros(10));
-        holes.remember(vec![hole(3, 4), hole(7, 7)], Timestamp::from_micros(20));
-        assert_eq!(holes.older_than(Timestamp::from_micros(10)), []);
-        let old = [(hole(3, 4), Timestamp::from_micros(10))];
-        assert_eq!(holes.older_than(Timestamp::from_micros(11)), old);
+        holes.remember(vec![hole(3, 4)], first);
+        holes.remember(vec![hole(3, 4), hole(7, 7)], second);
+        assert_eq!(holes.older_than(patience, first + patience), []);
+        let later = first + patience + Duration::from_millis(1);
+        assert_eq!(holes.older_than(patience, later), [(hole(3, 4), first)]);
         holes.forget(&[hole(3, 4)]);
-        assert_eq!(holes.older_than(Timestamp::from_micros(30)).len(), 1);
+        assert_eq!(holes.older_than(patience, second + patience * 2).len(), 1);
     }
 
     #[test]
@@ -111,7 +115,8 @@ mod tests {
         let pieces: Vec<Hole> = pieces(hole(5, 2_504)).collect();
         assert_eq!(pieces, [hole(5, 1_004), hole(1_005, 2_004), hole(2_005, 2_504)]);
         let mut holes = Holes::default();
-        holes.remember(vec![hole(1, i64::MAX as u64)], Timestamp::from_micros(1));
-        assert_eq!(holes.older_than(Timestamp::from_micros(2)).len(), HOLES_LIMIT);
+        let now = Instant::now();
+        holes.remember(vec![hole(1, i64::MAX as u64)], now);
+        assert_eq!(holes.older_than(Duration::ZERO, now + Duration::from_secs(1)).len(), HOLES_LIMIT);
     }
 }

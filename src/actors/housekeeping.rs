@@ -1,6 +1,7 @@
 //! One round of the housekeeping of [`CounterSync`](super::counter_sync::CounterSync), apart from its loop.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::counter_sync::Desk;
 use super::holes::close;
@@ -20,7 +21,7 @@ pub(super) struct Chores {
     /// Parents that may have holes.
     pub(super) suspects: Vec<Parent>,
     /// Holes that may be nobody's by now, and when they were seen first.
-    pub(super) holes: Vec<(Hole, Timestamp)>,
+    pub(super) holes: Vec<(Hole, Instant)>,
 }
 
 /// What one round did.

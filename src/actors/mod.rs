@@ -17,6 +17,8 @@ pub mod search_round;
 pub mod reindex;
 // 4. What was kept is counted.
 pub mod counter_sync;
+// One tick of it.
+mod counting;
 // One round of its housekeeping.
 mod housekeeping;
 // Numbers without a row, until they are nobody's.

@@ -76,4 +76,22 @@ impl Parent {
             Self::Chat(place) => place.application,
         }
     }
+
+    /// Its application, and its number there: 0 for the application itself.
+    #[must_use]
+    pub fn place(self) -> (ApplicationId, u64) {
+        match self {
+            Self::Application(application) => (application, 0),
+            Self::Chat(place) => (place.application, place.chat.get()),
+        }
+    }
+
+    /// The other way round.
+    #[must_use]
+    pub fn at(application: ApplicationId, chat: u64) -> Self {
+        match Number::new(chat) {
+            Some(chat) => Self::Chat(ChatPlace { application, chat }),
+            None => Self::Application(application),
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::{Adopted, Durability, EntryId, Intake, IntakeError, Place, Receipt};
-use crate::domain::{ApplicationId, BatchId, Digest, Draft, DraftId, Key, Number, Parent, Timestamp};
+use crate::domain::{ApplicationId, BatchId, Digest, Draft, DraftId, Key, Number, Parent};
 
 /// Idle counters remembered at most; beyond it they are forgotten and seeded again when needed.
 const COUNTERS_LIMIT: usize = 200_000;
@@ -48,7 +48,7 @@ struct HeldKey {
 
 /// What settling an entry gives back.
 struct Entry {
-    accepted_at: Timestamp,
+    accepted_at: Instant,
     parents: Vec<Parent>,
     keys: Vec<(HeldKey, DraftId)>,
 }
@@ -94,8 +94,8 @@ impl Intake for MemoryIntake {
         Ok(Vec::new())
     }
 
-    async fn oldest(&self) -> Result<Option<Timestamp>, IntakeError> {
-        Ok(self.state().entries.values().map(|entry| entry.accepted_at).min())
+    async fn oldest(&self) -> Result<Option<Duration>, IntakeError> {
+        Ok(self.state().entries.values().map(|entry| entry.accepted_at.elapsed()).max())
     }
 
     async fn leave(&self) -> Result<(), IntakeError> {
@@ -110,7 +110,7 @@ impl State {
         }
         self.release_keys();
         let mut entry = Entry {
-            accepted_at: Timestamp::now(),
+            accepted_at: Instant::now(),
             parents: Vec::with_capacity(drafts.len()),
             keys: Vec::new(),
         };

@@ -19,9 +19,11 @@ pub mod memory;
 // Redis: numbers and keys of many nodes, and a stream for what each of them accepted.
 pub mod redis;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
-use crate::domain::{BatchId, Draft, Number, Numbered, Parent, Timestamp};
+use crate::domain::{BatchId, Draft, Number, Numbered, Parent};
 
 pub use error::IntakeError;
 
@@ -73,12 +75,12 @@ pub trait Intake: Send + Sync + 'static {
         Ok(())
     }
 
-    /// When the oldest entry that is not settled was accepted, on whichever node: what was numbered before that
-    /// moment is kept or lost.
+    /// How long ago the oldest entry that is not settled was accepted, on whichever node: what was numbered before
+    /// that is kept or lost. An age, since no two clocks agree; [`Duration::MAX`] where it cannot be told.
     ///
     /// # Errors
     /// When the engine does not answer.
-    async fn oldest(&self) -> Result<Option<Timestamp>, IntakeError>;
+    async fn oldest(&self) -> Result<Option<Duration>, IntakeError>;
 
     /// This node accepts nothing more, and what it did not settle may be adopted at once.
     ///

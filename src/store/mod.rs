@@ -29,11 +29,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::{
-    Application, Body, Chat, ChatPlace, Digest, KeyUse, Listed, Message, MessagePlace, Name, NewApplication,
-    Number, Numbered, Page, Parent, Tenant, Timestamp, Token,
+    Application, Body, Chat, ChatPlace, Digest, DraftId, KeyUse, Listed, Message, MessagePlace, Name,
+    NewApplication, Number, Numbered, Page, Parent, Tenant, Timestamp, Token,
 };
 
-pub use audit::{AuditPlace, Audited, HOLES_LIMIT, Hole, Reached};
+pub use audit::{AuditPlace, Audited, HOLES_LIMIT, Hole, Uncounted};
 pub use error::{Missing, StoreError};
 pub use nodes::{Company, Entered, Nodes};
 
@@ -278,13 +278,13 @@ pub trait Count: Send + Sync + 'static {
     /// has been counted. Looks at no other parent.
     async fn count(&self, parents: &[Parent], through: Timestamp) -> Result<(), StoreError>;
 
-    /// Parents of what was kept after the last counted moment and may have been missed by a crash: at most
-    /// `limit` after that place, in order.
-    async fn uncounted(&self, after: Option<Parent>, limit: usize) -> Result<Vec<Parent>, StoreError>;
+    /// Parents of what was kept after the last counted moment and may have been missed by a crash: of the next
+    /// `limit` rows after that place, in the order of their drafts.
+    async fn uncounted(&self, after: Option<DraftId>, limit: usize) -> Result<Uncounted, StoreError>;
 
-    /// Goes on from that place and looks at about `limit` rows, chat by chat, and at each application when it comes
-    /// to its first chat: corrects their counters, and names numbers below the greatest that have no row. Writers
-    /// wait for none of the looking.
+    /// Goes on from that place and looks at about `limit` rows, parent by parent, each application before its chats:
+    /// corrects their counters, and names numbers below the greatest that have no row. Writers wait for none of the
+    /// looking.
     async fn audit(&self, after: Option<AuditPlace>, limit: usize) -> Result<Audited, StoreError>;
 
     /// The holes below these parents.

@@ -1,5 +1,7 @@
 //! What nobody holds: entries of dead nodes, and own ones whose receipt got lost.
 
+use std::time::Duration;
+
 use redis::Cmd;
 use redis::streams::{StreamId, StreamRangeReply};
 
@@ -9,7 +11,7 @@ use super::node::{Node, Renewed};
 use super::scripts::{self, Run};
 use super::{RedisIntake, keys, millis};
 use crate::connections::redis::RedisFailure;
-use crate::domain::{Numbered, Timestamp};
+use crate::domain::Numbered;
 use crate::intake::Adopted;
 
 /// Memory that adopted drafts take at most, up to one page more; the rest is taken once these are settled.
@@ -113,27 +115,25 @@ impl RedisIntake {
         }
     }
 
-    /// When the oldest entry was accepted, by this node's clock: its age is taken by the clock of Redis alone, so
-    /// that it does not matter how far the two clocks are apart. What this process holds counts also when Redis has
-    /// lost it.
-    pub(super) async fn oldest_entry(&self) -> Result<Option<Timestamp>, RedisFailure> {
+    /// The age of the oldest entry, by the clock of Redis alone. Where that clock was set back, an entry seems to
+    /// come from the future, and may be of any age. What this process holds counts also when Redis has lost it.
+    pub(super) async fn oldest_entry(&self) -> Result<Option<Duration>, RedisFailure> {
         let list = Cmd::smembers(keys::nodes());
         let nodes: Vec<String> = self
             .server
             .call(async move |mut connection| list.query_async(&mut connection.commands).await)
             .await?;
-        let asked_at = Timestamp::now();
         let run = Run::new(&scripts::OLDEST).keys(nodes.iter().map(|node| keys::stream(node)));
         let (server_millis, first_ids): (u64, Vec<String>) = run.on(&self.server).await?;
         let held = self.held();
         let held_ids = held.entries().filter_map(place).map(|(_node, id)| id);
         let ids = first_ids.iter().map(String::as_str).chain(held_ids);
-        let oldest = ids.filter_map(accepted_millis).min();
-        Ok(oldest.map(|millis| {
-            // Both are cut off: the oldest may be a millisecond older than it looks.
-            let age_millis = server_millis.saturating_sub(millis) + 1;
-            asked_at.before(std::time::Duration::from_millis(age_millis))
-        }))
+        // Both are cut off: an entry may be a millisecond older than it looks.
+        let age = |millis| {
+            let age_millis = server_millis.checked_sub(millis);
+            age_millis.map_or(Duration::MAX, |millis| Duration::from_millis(millis + 1))
+        };
+        Ok(ids.filter_map(accepted_millis).map(age).max())
     }
 }
 

@@ -46,7 +46,7 @@ use async_trait::async_trait;
 
 use super::{Adopted, Durability, EntryId, Intake, IntakeError, Receipt};
 use crate::connections::redis::{RedisFailure, RedisServer, RedisUrlError};
-use crate::domain::{BatchId, Draft, Number, Parent, Timestamp};
+use crate::domain::{BatchId, Draft, Number, Parent};
 use entry::Shape;
 use failure::LeaseTooShort;
 use held::Held;
@@ -223,7 +223,7 @@ impl Intake for RedisIntake {
         Ok(self.renew_only().await?)
     }
 
-    async fn oldest(&self) -> Result<Option<Timestamp>, IntakeError> {
+    async fn oldest(&self) -> Result<Option<Duration>, IntakeError> {
         Ok(self.oldest_entry().await?)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::audit::{Auditor, Seen, gaps, repair};
+use super::audit::{Auditor, gaps, repair};
 use super::keep::{greatest, live};
 use super::nodes::{dead, remember_counted};
 use super::row::Fault;
@@ -13,7 +13,8 @@ use super::sql::{LIVE_CHATS, among, apart, fill, one_of};
 use super::{Desk, MysqlStore, commit, next_rows, select};
 use crate::connections::Session;
 use crate::domain::{ApplicationId, ChatPlace, DraftId, Number, Parent, Timestamp};
-use crate::store::{AuditPlace, Audited, Count, HOLES_LIMIT, Hole, StoreError};
+use crate::store::audit::Seen;
+use crate::store::{AuditPlace, Audited, Count, HOLES_LIMIT, Hole, StoreError, Uncounted};
 
 /// A draft is older than its commit by the time it waited.
 const UNCOUNTED_SLACK: Duration = Duration::from_secs(60);
@@ -31,7 +32,7 @@ impl Count for MysqlStore {
         Ok(())
     }
 
-    async fn uncounted(&self, after: Option<Parent>, limit: usize) -> Result<Vec<Parent>, StoreError> {
+    async fn uncounted(&self, after: Option<DraftId>, limit: usize) -> Result<Uncounted, StoreError> {
         let desk = Arc::clone(&self.desk);
         self.read(move |session| Box::pin(async move { uncounted(session, &desk, after, limit).await })).await
     }
@@ -150,44 +151,39 @@ async fn count(session: &mut Session, parents: &[Parent], repair: &str, remember
 async fn uncounted(
     session: &mut Session,
     desk: &Desk,
-    after: Option<Parent>,
+    after: Option<DraftId>,
     limit: usize,
-) -> Result<Vec<Parent>, Fault> {
+) -> Result<Uncounted, Fault> {
+    let after = match after {
+        Some(after) => after,
+        None => uncounted_since(session, desk).await?,
+    };
+    let ask = fill(
+        "(SELECT id, application_id, 0 FROM chats FORCE INDEX (chats_by_id) WHERE id > ? ORDER BY id LIMIT ?)
+         UNION ALL
+         (SELECT id, application_id, chat_number FROM messages FORCE INDEX (messages_by_id) WHERE id > ?
+          ORDER BY id LIMIT ?)
+         ORDER BY 1 LIMIT ?",
+        &[&after, &limit, &after, &limit, &limit],
+    );
+    let mut rows = Vec::new();
+    for mut row in select(session, &ask).await? {
+        rows.push((row.take()?, Parent::at(row.take()?, row.take()?)));
+    }
+    Ok(Uncounted::of(rows, limit))
+}
+
+/// Before the first draft that may not have been counted. The nodes that are dead by now are gone through with it.
+async fn uncounted_since(session: &mut Session, desk: &Desk) -> Result<DraftId, Fault> {
     let ask = dead(&desk.node)
         + ";SELECT COALESCE((SELECT MIN(counted_through) FROM nodes), (SELECT counted_through FROM followers))";
     let mut answers = session.run(&ask).await?.into_iter();
     let dead = next_rows(&mut answers)?.into_iter().map(|mut row| row.take()).collect::<Result<_, _>>()?;
-    if after.is_none() {
-        // Those that die meanwhile are looked at when this is asked for the next time.
-        *desk.node.dead.lock().unwrap_or_else(PoisonError::into_inner) = dead;
-    }
-    let through = next_rows(&mut answers)?.pop().map(|mut row| row.take()).transpose()?;
-    let through: Timestamp = through.unwrap_or(Timestamp::from_micros(0));
-    let since = DraftId::earliest_at(through.before(UNCOUNTED_SLACK));
-    let (application, chat) = match after {
-        None => (ApplicationId(0), 0),
-        Some(Parent::Application(application)) => (application, 0),
-        Some(Parent::Chat(place)) => (place.application, place.chat.get()),
-    };
-    let ask = fill(
-        "SELECT DISTINCT application_id, 0 AS chat FROM chats FORCE INDEX (chats_by_id)
-         WHERE id >= ? AND application_id > ?
-         UNION
-         SELECT DISTINCT application_id, chat_number FROM messages FORCE INDEX (messages_by_id)
-         WHERE id >= ? AND (application_id > ? OR (application_id = ? AND chat_number > ?))
-         ORDER BY 1, 2 LIMIT ?",
-        &[&since, &application, &since, &application, &application, &chat, &limit],
-    );
-    let mut parents = Vec::new();
-    for mut row in select(session, &ask).await? {
-        let (application, chat) = (row.take()?, Number::new(row.take()?));
-        parents.push(
-            chat.map_or(Parent::Application(application), |chat| {
-                Parent::Chat(ChatPlace { application, chat })
-            }),
-        );
-    }
-    Ok(parents)
+    // Those that die meanwhile are looked at when this is asked for the next time.
+    *desk.node.dead.lock().unwrap_or_else(PoisonError::into_inner) = dead;
+    let through: Option<Timestamp> = next_rows(&mut answers)?.pop().map(|mut row| row.take()).transpose()?;
+    let through = through.unwrap_or(Timestamp::from_micros(0));
+    Ok(DraftId::earliest_at(through.before(UNCOUNTED_SLACK)))
 }
 
 /// Of a whole application where the chat is 0.

@@ -48,10 +48,10 @@ impl Keep for MysqlStore {
             return Ok(Vec::new());
         }
         let desk = Arc::clone(&self.desk);
+        desk.node.keeps();
         let kept = self.write(move |session, tried| {
             let (desk, batch) = (Arc::clone(&desk), Arc::clone(&batch));
             Box::pin(async move {
-                desk.node.keeps();
                 let look = if tried == 0 { Look::AtParents } else { Look::AtRows };
                 let kept = Keeper { session, desk: &desk }.keep(&batch, look).await;
                 desk.node.keeps();

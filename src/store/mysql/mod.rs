@@ -150,7 +150,7 @@ impl MysqlStore {
 impl Desk {
     /// How many bytes of statements go in one packet.
     fn packet_bytes(&self) -> usize {
-        self.schema.get().map_or(schema::LEAST_PACKET_BYTES, |schema| schema.packet_bytes)
+        self.schema.get().map_or(schema::LEAST_PACKET_BYTES, Schema::packet_bytes)
     }
 
     /// Waits until the store is open, no longer than for any answer; opening itself goes on.

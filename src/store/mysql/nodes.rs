@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::row::Columns;
+use super::schema::LEAST_PACKET_BYTES;
 use super::sql::{fill, one_of};
-use super::{Fault, MysqlStore, NOW, commit, next_rows, select};
+use super::{Desk, Fault, MysqlStore, NOW, commit, next_rows, select};
 use crate::connections::Session;
 use crate::domain::Timestamp;
 use crate::store::{Company, Entered, Nodes, StoreError};
@@ -92,7 +93,7 @@ impl Nodes for MysqlStore {
                     leads_until = IF(leader = ?, 0, leads_until);
              DELETE FROM nodes WHERE id = ?;
              COMMIT",
-            &[&Timestamp::now(), &self.desk.node.id, &self.desk.node.id],
+            &[&self.desk.node.counted_through(), &self.desk.node.id, &self.desk.node.id],
         );
         self.change(leave).await
     }
@@ -117,7 +118,8 @@ impl Nodes for MysqlStore {
     }
 
     async fn warnings(&self) -> Result<Vec<String>, StoreError> {
-        self.read(|session| Box::pin(async move { warnings(session).await })).await
+        let desk = Arc::clone(&self.desk);
+        self.read(move |session| Box::pin(async move { warnings(session, &desk).await })).await
     }
 }
 
@@ -187,9 +189,10 @@ pub(super) fn remember_counted(node: &Node, through: Timestamp) -> String {
 }
 
 /// A setting, what it should be, and what happens else. A server that does not know it has no such trouble.
-async fn warnings(session: &mut Session) -> Result<Vec<String>, Fault> {
+async fn warnings(session: &mut Session, desk: &Desk) -> Result<Vec<String>, Fault> {
     let ask = "SHOW GLOBAL VARIABLES WHERE Variable_name IN
-               ('innodb_flush_log_at_trx_commit', 'sync_binlog', 'log_bin', 'read_only', 'innodb_doublewrite')";
+               ('innodb_flush_log_at_trx_commit', 'sync_binlog', 'log_bin', 'read_only', 'innodb_doublewrite',
+                'max_allowed_packet')";
     let mut found = HashMap::new();
     for mut row in select(session, ask).await? {
         let (name, value): (String, String) = setting(&mut row)?;
@@ -197,6 +200,14 @@ async fn warnings(session: &mut Session) -> Result<Vec<String>, Fault> {
     }
     let is = |name: &str, value: &str| found.get(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
     let mut warnings = Vec::new();
+    let packet_bytes = found.get("max_allowed_packet").and_then(|bytes| bytes.parse().ok());
+    if let (Some(bytes), Some(schema)) = (packet_bytes, desk.schema.get()) {
+        schema.takes(bytes);
+        if bytes < LEAST_PACKET_BYTES {
+            warnings
+                .push(format!("max_allowed_packet is below {LEAST_PACKET_BYTES}: a large message may wait"));
+        }
+    }
     if !is("innodb_flush_log_at_trx_commit", "1") {
         warnings.push(
             "innodb_flush_log_at_trx_commit is not 1: a power cut may lose messages answered 201".to_owned(),

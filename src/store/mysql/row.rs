@@ -74,7 +74,6 @@ impl From<Fault> for StoreError {
 /// worth more than a guess.
 fn is_about_the_call(error: &MysqlError) -> bool {
     const SYNTAX: u16 = 1064;
-    const PACKET_TOO_LARGE: u16 = 1153;
     const NO_NULL: u16 = 1048;
     const OUT_OF_RANGE: u16 = 1264;
     const BAD_TEXT: [u16; 3] = [1300, 1366, 1406];
@@ -85,7 +84,7 @@ fn is_about_the_call(error: &MysqlError) -> bool {
         )))
     );
     too_large
-        || matches!(error.code(), Some(SYNTAX | PACKET_TOO_LARGE | NO_NULL | OUT_OF_RANGE))
+        || matches!(error.code(), Some(SYNTAX | NO_NULL | OUT_OF_RANGE))
         || error.code().is_some_and(|code| BAD_TEXT.contains(&code))
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use refinery::{Migration, Runner};
@@ -21,8 +22,20 @@ const MIGRATION_WITHIN: Duration = Duration::from_secs(600);
 /// What was learnt of the server.
 #[derive(Debug)]
 pub(super) struct Schema {
-    /// Statements are sent in packets of about so many bytes.
-    pub(super) packet_bytes: usize,
+    /// Statements are sent in packets of about so many bytes: the least that the server was ever seen to take, since
+    /// a connection goes on with what was set when it was made.
+    packet_bytes: AtomicUsize,
+}
+
+impl Schema {
+    pub(super) fn packet_bytes(&self) -> usize {
+        self.packet_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The server takes packets of so many bytes.
+    pub(super) fn takes(&self, bytes: usize) {
+        self.packet_bytes.fetch_min(bytes, Ordering::Relaxed);
+    }
 }
 
 /// Why a server cannot be used as a store, for the operator: one line that says what to mend; its cause is
@@ -72,7 +85,7 @@ pub(super) async fn open(server: &Arc<MysqlServer>) -> Result<Schema, OpenError>
     migrate(server).await?;
     // The lock goes with the session: see below.
     drop(session);
-    Ok(Schema { packet_bytes: packet_bytes.min(USEFUL_PACKET_BYTES) })
+    Ok(Schema { packet_bytes: packet_bytes.min(USEFUL_PACKET_BYTES).into() })
 }
 
 fn unreachable(server: &MysqlServer, error: MysqlError) -> OpenError {

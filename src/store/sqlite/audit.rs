@@ -5,26 +5,12 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::count::count;
 use super::keep::{greatest, is_there};
 use super::row::unsigned;
-use crate::domain::{ApplicationId, ChatPlace, Number, Parent};
-use crate::store::{AuditPlace, HOLES_LIMIT, Hole, Reached, StoreError};
+use crate::domain::{ApplicationId, ChatPlace, Parent};
+use crate::store::audit::{Counters, Look, Seen, Wrong};
+use crate::store::{AuditPlace, Hole, StoreError};
 
-/// Coming to a chat costs as much as looking at so many rows.
-const CHAT_ROWS: usize = 100;
-
-/// What one step of the audit saw.
-pub(super) struct Seen {
-    pub(super) wrong: Vec<Wrong>,
-    /// Parents whose count is behind their rows.
-    pub(super) behind: Vec<Parent>,
-    pub(super) holes: Vec<Hole>,
-    pub(super) next: Option<AuditPlace>,
-}
-
-/// A parent whose counter of deleted children is off by so many.
-pub(super) struct Wrong {
-    parent: Parent,
-    off_by: i64,
-}
+/// Coming to a parent costs as much as looking at so many rows.
+const PARENT_ROWS: usize = 100;
 
 /// Looks at about so many rows.
 pub(super) fn look(
@@ -32,16 +18,15 @@ pub(super) fn look(
     after: Option<AuditPlace>,
     limit: usize,
 ) -> Result<Seen, StoreError> {
-    let seen = Seen { wrong: Vec::new(), behind: Vec::new(), holes: Vec::new(), next: after };
-    let mut auditor = Auditor { rows, rows_left: limit, seen };
+    let mut auditor = Auditor { rows, rows_left: limit, seen: Seen { next: after, ..Seen::default() } };
     loop {
-        let place = match auditor.seen.next {
-            Some(place @ AuditPlace { reached: Reached::Number { .. }, .. }) => Some(place),
-            Some(AuditPlace { chat, reached: Reached::End }) => auditor.next_chat(Some(chat))?,
-            None => auditor.next_chat(None)?,
+        let look = match auditor.seen.next {
+            Some(AuditPlace { look: Some(look), .. }) => Some(look),
+            Some(AuditPlace { parent, look: None }) => auditor.next_parent(Some(parent))?,
+            None => auditor.next_parent(None)?,
         };
-        auditor.seen.next = match place {
-            Some(place) => Some(auditor.look_at_chat(place)?),
+        auditor.seen.next = match look {
+            Some(look) => Some(AuditPlace { parent: look.parent, look: auditor.go_on(look)? }),
             None => None,
         };
         if auditor.rows_left == 0 || auditor.seen.next.is_none() {
@@ -57,113 +42,47 @@ struct Auditor<'a> {
 }
 
 impl Auditor<'_> {
-    /// The beginning of the chat after that one; its application is looked at when it comes to its first.
-    fn next_chat(&mut self, after: Option<ChatPlace>) -> Result<Option<AuditPlace>, StoreError> {
-        let (application, number) = after.map_or((0, 0), |place| (place.application.0, signed(place.chat)));
+    /// An application comes before its chats. One without chats has nothing to look at.
+    fn next_parent(&mut self, after: Option<Parent>) -> Result<Option<Look>, StoreError> {
+        let (application, chat) = after.map_or((ApplicationId(0), 0), Parent::place);
         let next = self
             .rows
             .prepare_cached(
                 "SELECT application_id, number FROM chats WHERE (application_id, number) > (?1, ?2)
                  ORDER BY application_id, number LIMIT 1",
             )?
-            .query_row(params![application, number], |row| {
+            .query_row(params![application, chat.cast_signed()], |row| {
                 Ok(ChatPlace { application: row.get(0)?, chat: row.get(1)? })
             })
             .optional()?;
-        let Some(chat) = next else { return Ok(None) };
-        self.rows_left = self.rows_left.saturating_sub(CHAT_ROWS);
-        if after.is_none_or(|last| last.application != chat.application) {
-            self.look_at_application(chat.application)?;
-        }
-        let counted = counted_deleted(self.rows, Parent::Chat(chat))?;
-        Ok(Some(AuditPlace { chat, reached: Reached::Number { last: 0, tombstones: 0, counted } }))
-    }
-
-    fn look_at_application(&mut self, application: ApplicationId) -> Result<(), StoreError> {
-        let parent = Parent::Application(application);
-        if !is_there(self.rows, parent)? {
-            return Ok(());
-        }
-        let (chats, tombstones): (i64, i64) = self
-            .rows
-            .prepare_cached("SELECT count(*), count(deleted_at) FROM chats WHERE application_id = ?1")?
-            .query_row([application], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if greatest(self.rows, parent)?.map_or(0, signed) != chats {
-            add_holes(self.rows, parent, &mut self.seen.holes)?;
-        }
-        self.compare(parent, unsigned(tombstones), counted_deleted(self.rows, parent)?)
-    }
-
-    /// As far as rows are left to look at, and at least at one.
-    fn look_at_chat(&mut self, place: AuditPlace) -> Result<AuditPlace, StoreError> {
-        let AuditPlace { chat, reached: Reached::Number { mut last, mut tombstones, counted } } = place
-        else {
-            return Ok(place);
+        let Some(next) = next else { return Ok(None) };
+        let parent = match next.application == application {
+            true => Parent::Chat(next),
+            false => Parent::Application(next.application),
         };
-        let parent = Parent::Chat(chat);
-        let end = AuditPlace { chat, reached: Reached::End };
-        if !is_there(self.rows, parent)? {
-            return Ok(end);
-        }
+        self.rows_left = self.rows_left.saturating_sub(PARENT_ROWS);
+        Ok(Some(Look::begin(parent, counters(self.rows, parent)?)))
+    }
+
+    /// As far as rows are left to look at, and at least at one; says where the look goes on.
+    fn go_on(&mut self, mut look: Look) -> Result<Option<Look>, StoreError> {
         let limit = self.rows_left.max(1);
-        let mut select = self.rows.prepare_cached(
-            "SELECT number, deleted_at IS NOT NULL FROM messages
-             WHERE application_id = ?1 AND chat_number = ?2 AND number > ?3 ORDER BY number LIMIT ?4",
-        )?;
-        let after = i64::try_from(last).unwrap_or(i64::MAX);
-        let rows_limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut found = select.query(params![chat.application, chat.chat, after, rows_limit])?;
-        let mut looked_at = 0;
-        while let Some(row) = found.next()? {
-            let (number, is_tombstone): (Number, bool) = (row.get(0)?, row.get(1)?);
-            if let (Some(first), Some(hole_last)) = (Number::new(last + 1), Number::new(number.get() - 1))
-                && first <= hole_last
-                && self.seen.holes.len() < HOLES_LIMIT
-            {
-                self.seen.holes.push(Hole { parent, first, last: hole_last });
-            }
-            last = number.get();
-            tombstones += u64::from(is_tombstone);
-            looked_at += 1;
+        if !is_there(self.rows, look.parent)? {
+            return Ok(None);
         }
+        let looked_at = see(self.rows, &mut look, limit, &mut self.seen.holes)?;
         self.rows_left = self.rows_left.saturating_sub(looked_at);
         if looked_at == limit {
-            return Ok(AuditPlace { chat, reached: Reached::Number { last, tombstones, counted } });
+            return Ok(Some(look));
         }
-        self.compare(parent, tombstones, counted)?;
-        Ok(end)
-    }
-
-    /// Holds the tombstones that were found against the counter, which was at `counted` when the look began.
-    fn compare(&mut self, parent: Parent, tombstones: u64, counted: u64) -> Result<(), StoreError> {
-        let deleted = counted_deleted(self.rows, parent)?;
-        if deleted == counted && deleted != tombstones {
-            self.seen.wrong.push(Wrong { parent, off_by: tombstones.cast_signed() - deleted.cast_signed() });
-        }
-        let greatest = greatest(self.rows, parent)?.map_or(0, signed);
-        if counted_there(self.rows, parent)? != greatest - deleted.cast_signed() {
-            self.seen.behind.push(parent);
-        }
-        Ok(())
+        let (counters, greatest) = (counters(self.rows, look.parent)?, greatest(self.rows, look.parent)?);
+        self.seen.compare(look, counters, greatest);
+        Ok(None)
     }
 }
 
-fn signed(number: Number) -> i64 {
-    number.get().cast_signed()
-}
-
-fn counted_deleted(rows: &Transaction<'_>, parent: Parent) -> Result<u64, StoreError> {
-    let (_there, deleted) = counters(rows, parent)?;
-    Ok(unsigned(deleted))
-}
-
-fn counted_there(rows: &Transaction<'_>, parent: Parent) -> Result<i64, StoreError> {
-    let (there, _deleted) = counters(rows, parent)?;
-    Ok(there)
-}
-
-fn counters(rows: &Transaction<'_>, parent: Parent) -> Result<(i64, i64), StoreError> {
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+fn counters(rows: &Transaction<'_>, parent: Parent) -> Result<Counters, StoreError> {
+    let read = |row: &rusqlite::Row<'_>| Ok(Counters { there: row.get(0)?, deleted: unsigned(row.get(1)?) });
     let found = match parent {
         Parent::Application(application) => rows
             .prepare_cached(
@@ -182,30 +101,38 @@ fn counters(rows: &Transaction<'_>, parent: Parent) -> Result<(i64, i64), StoreE
     Ok(found.unwrap_or_default())
 }
 
-/// Adds the holes below a parent, until there are [`HOLES_LIMIT`].
+/// Goes on with a look at no more than so many rows; says at how many.
+fn see(
+    rows: &Transaction<'_>,
+    look: &mut Look,
+    limit: usize,
+    holes: &mut Vec<Hole>,
+) -> Result<usize, StoreError> {
+    let children = match look.parent {
+        Parent::Application(_) => "chats WHERE application_id = ?1 AND ?2 = 0",
+        Parent::Chat(_) => "messages WHERE application_id = ?1 AND chat_number = ?2",
+    };
+    let mut select = rows.prepare_cached(&format!(
+        "SELECT number, deleted_at IS NOT NULL FROM {children} AND number > ?3 ORDER BY number LIMIT ?4"
+    ))?;
+    let (application, chat) = look.parent.place();
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut found = select.query(params![application, chat.cast_signed(), look.last.cast_signed(), limit])?;
+    let mut looked_at = 0;
+    while let Some(row) = found.next()? {
+        look.see(row.get(0)?, row.get(1)?, holes);
+        looked_at += 1;
+    }
+    Ok(looked_at)
+}
+
+/// Adds the holes below a parent, until there are [`crate::store::HOLES_LIMIT`].
 pub(super) fn add_holes(
     rows: &Transaction<'_>,
     parent: Parent,
     holes: &mut Vec<Hole>,
 ) -> Result<(), StoreError> {
-    let (numbers, chat) = match parent {
-        Parent::Application(_) => ("SELECT number FROM chats WHERE application_id = ?1 AND ?2 = 0", 0),
-        Parent::Chat(place) => {
-            ("SELECT number FROM messages WHERE application_id = ?1 AND chat_number = ?2", signed(place.chat))
-        }
-    };
-    let mut select = rows.prepare_cached(&format!(
-        "SELECT number + 1, next - 1 FROM (
-             SELECT number, lead(number) OVER (ORDER BY number) AS next
-             FROM (SELECT 0 AS number UNION ALL {numbers}))
-         WHERE next > number + 1"
-    ))?;
-    let found = select.query_map(params![parent.application(), chat], |row| {
-        Ok(Hole { parent, first: row.get(0)?, last: row.get(1)? })
-    })?;
-    for hole in found.take(HOLES_LIMIT.saturating_sub(holes.len())) {
-        holes.push(hole?);
-    }
+    see(rows, &mut Look::begin(parent, Counters::default()), usize::MAX, holes)?;
     Ok(())
 }
 

@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::SqliteStore;
-use super::audit::{Seen, add_holes, look, repair};
+use super::audit::{add_holes, look, repair};
 use super::keep::{greatest, is_there};
 use super::row::unsigned;
-use crate::domain::{ApplicationId, ChatPlace, DraftId, Number, Parent, Timestamp};
-use crate::store::{AuditPlace, Audited, Count, Hole, StoreError};
+use crate::domain::{DraftId, Number, Parent, Timestamp};
+use crate::store::audit::Seen;
+use crate::store::{AuditPlace, Audited, Count, Hole, StoreError, Uncounted};
 
 #[async_trait]
 impl Count for SqliteStore {
@@ -24,7 +25,7 @@ impl Count for SqliteStore {
         .await
     }
 
-    async fn uncounted(&self, after: Option<Parent>, limit: usize) -> Result<Vec<Parent>, StoreError> {
+    async fn uncounted(&self, after: Option<DraftId>, limit: usize) -> Result<Uncounted, StoreError> {
         self.read(move |rows| uncounted(rows, after, limit)).await
     }
 
@@ -100,30 +101,19 @@ pub(super) fn count(rows: &Transaction<'_>, parent: Parent) -> Result<(), StoreE
 }
 
 /// Ids are ordered by time, so that what was kept last is found without an index on time.
-fn uncounted(rows: &Transaction<'_>, after: Option<Parent>, limit: usize) -> Result<Vec<Parent>, StoreError> {
+fn uncounted(rows: &Transaction<'_>, after: Option<DraftId>, limit: usize) -> Result<Uncounted, StoreError> {
     let through: Timestamp = rows.query_row("SELECT counted_through FROM followers", [], |row| row.get(0))?;
-    let since = DraftId::earliest_at(through.before(UNCOUNTED_SLACK));
-    let (application, chat) = match after {
-        None => (0, 0),
-        Some(Parent::Application(application)) => (application.0, 0),
-        Some(Parent::Chat(place)) => {
-            (place.application.0, i64::try_from(place.chat.get()).unwrap_or(i64::MAX))
-        }
-    };
+    let after = after.unwrap_or_else(|| DraftId::earliest_at(through.before(UNCOUNTED_SLACK)));
     let mut select = rows.prepare_cached(
-        "SELECT DISTINCT application_id, 0 AS chat FROM chats WHERE id >= ?1 AND (application_id, 0) > (?2, ?3)
-         UNION
-         SELECT DISTINCT application_id, chat_number FROM messages
-         WHERE id >= ?1 AND (application_id, chat_number) > (?2, ?3)
-         ORDER BY 1, 2 LIMIT ?4",
+        "SELECT id, application_id, 0 FROM chats WHERE id > ?1
+         UNION ALL
+         SELECT id, application_id, chat_number FROM messages WHERE id > ?1
+         ORDER BY 1 LIMIT ?2",
     )?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let found = select.query_map(params![since, application, chat, limit], |row| {
-        let (application, chat) = (ApplicationId(row.get(0)?), Number::new(unsigned(row.get(1)?)));
-        Ok(chat
-            .map_or(Parent::Application(application), |chat| Parent::Chat(ChatPlace { application, chat })))
+    let found = select.query_map(params![after, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+        Ok((row.get(0)?, Parent::at(row.get(1)?, unsigned(row.get(2)?))))
     })?;
-    Ok(found.collect::<Result<_, _>>()?)
+    Ok(Uncounted::of(found.collect::<Result<_, _>>()?, limit))
 }
 
 /// A draft is older than its commit by the time it waited.

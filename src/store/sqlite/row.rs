@@ -2,6 +2,7 @@
 
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{ErrorCode, Row as SqlRow, Transaction};
+use uuid::Uuid;
 
 use crate::domain::{
     Application, ApplicationId, Body, Chat, Digest, DraftId, Message, Name, Number, Timestamp, Token,
@@ -91,6 +92,12 @@ impl FromSql for Digest {
 impl ToSql for DraftId {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::from(self.0.as_bytes().as_slice()))
+    }
+}
+
+impl FromSql for DraftId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        <[u8; 16]>::column_result(value).map(|bytes| Self(Uuid::from_bytes(bytes)))
     }
 }
 

@@ -1,8 +1,9 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_system::app::Engines;
-use chat_system::domain::{BatchId, ChatPlace, Draft, MessagePlace, Number, Parent, Timestamp};
+use chat_system::domain::{BatchId, ChatPlace, Draft, MessagePlace, Number, Parent};
 use chat_system::intake::{Adopted, Durability, EntryId, Intake, IntakeError, Receipt};
 use chat_system::search::{HitPage, Hits, Query, Search, SearchError};
 use chat_system::store::Row;
@@ -66,7 +67,7 @@ impl Intake for SaidToBeDurable {
         self.0.adopt().await
     }
 
-    async fn oldest(&self) -> Result<Option<Timestamp>, IntakeError> {
+    async fn oldest(&self) -> Result<Option<Duration>, IntakeError> {
         self.0.oldest().await
     }
 

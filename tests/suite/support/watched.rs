@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chat_system::app::Engines;
 use chat_system::domain::{
-    Application, Body, Chat, KeyUse, Listed, Message, MessagePlace, Name, NewApplication, Number, Numbered,
-    Page, Parent, Tenant, Timestamp, Token,
+    Application, Body, Chat, DraftId, KeyUse, Listed, Message, MessagePlace, Name, NewApplication, Number,
+    Numbered, Page, Parent, Tenant, Timestamp, Token,
 };
 use chat_system::store::{
     AuditPlace, Audited, Backlog, Claim, ClaimId, Company, Count, Edit, Entered, Expected, Founded,
     HighWater, Hole, Keep, Kept, Missing, Nodes, Range, Read, Recalled, Row, RowsOf, Store, StoreError,
-    Unchanged,
+    Unchanged, Uncounted,
 };
 
 use super::gated::Gate;
@@ -210,7 +210,7 @@ impl Count for Watched {
         self.inner.count(parents, through).await
     }
 
-    async fn uncounted(&self, after: Option<Parent>, limit: usize) -> Result<Vec<Parent>, StoreError> {
+    async fn uncounted(&self, after: Option<DraftId>, limit: usize) -> Result<Uncounted, StoreError> {
         self.inner.uncounted(after, limit).await
     }
 

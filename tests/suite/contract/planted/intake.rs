@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chat_system::domain::{BatchId, Draft, Number, Parent, Timestamp};
+use chat_system::domain::{BatchId, Draft, Number, Parent};
 use chat_system::intake::{Adopted, Durability, EntryId, Intake, IntakeError, Place, Receipt};
 
 use super::planted;
@@ -161,7 +161,7 @@ impl Intake for BentIntake {
         self.right.adopt().await
     }
 
-    async fn oldest(&self) -> Result<Option<Timestamp>, IntakeError> {
+    async fn oldest(&self) -> Result<Option<Duration>, IntakeError> {
         self.right.oldest().await
     }
 

@@ -1,3 +1,7 @@
+use std::time::Instant;
+
+use chat_system::domain::Timestamp;
+
 use super::*;
 use crate::contract::things::message;
 
@@ -153,16 +157,23 @@ async fn the_oldest_entry_is_that_which_was_accepted_first_on_any_node(server: S
     let (first, second) = (node(&server), node(&server));
     seed(&first, &[chat()]).await;
     assert_eq!(first.oldest().await.expect("an answer"), None);
-    let before = chat_system::domain::Timestamp::now();
+    let before = Instant::now();
     let older = accept(&first, &[child(chat())]).await;
     let newer = accept(&second, &[child(chat())]).await;
-    let between = chat_system::domain::Timestamp::now();
+    let between = Instant::now();
+    // The clock of Redis runs in milliseconds, and beside this one.
     let slack = Duration::from_millis(500);
-    let oldest = second.oldest().await.expect("an answer").expect("an entry");
-    assert!(before.before(slack) < oldest && oldest <= between, "{before} {oldest} {between}");
-    first.settle(&[older.entry]).await.expect("settled");
-    let oldest = first.oldest().await.expect("an answer").expect("an entry");
-    assert!(before.before(slack) < oldest, "the other node's");
+    let (least, age) = (between.elapsed(), second.oldest().await.expect("an answer").expect("an entry"));
+    assert!(least <= age + slack && age <= before.elapsed() + slack, "{least:?} {age:?}");
+    first.settle(std::slice::from_ref(&older.entry)).await.expect("settled");
+    let age = first.oldest().await.expect("an answer").expect("an entry");
+    assert!(age <= before.elapsed() + slack, "the other node's");
+    // A clock that was set back leaves entries of tomorrow.
+    let (of_first, _id) = older.entry.0.split_once('/').expect("a node and an id");
+    let tomorrow = Timestamp::now().after(Duration::from_secs(86_400)).micros() / 1_000;
+    let stream = format!("chat:{{s0}}:stream:{of_first}");
+    operate::<String>(&server, &format!("XADD {stream} {tomorrow}-0 drafts none"));
+    assert_eq!(first.oldest().await.expect("an answer"), Some(Duration::MAX), "it may be of any age");
     operate::<()>(&server, "FLUSHALL");
     assert!(second.oldest().await.expect("an answer").is_some(), "what a node holds is on its way");
     second.settle(&[newer.entry]).await.expect("settled");

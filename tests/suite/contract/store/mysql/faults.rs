@@ -3,10 +3,13 @@ use std::time::{Duration, Instant};
 
 use chat_system::connections::MysqlOptions;
 use chat_system::domain::{Numbered, Parent};
-use chat_system::store::{Keep as _, Kept, Read as _, StoreError};
+use chat_system::store::{Keep as _, Kept, Nodes as _, Read as _, StoreError};
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable as _;
 
 use super::proxy::{Fate, Proxy};
-use super::{Desk, InDatabase, options, tenant_of};
+use super::{Desk, InDatabase, ask, options, tenant_of};
 use crate::contract::side_by_side;
 use crate::contract::things::{message, number, numbered};
 use crate::support::eventually;
@@ -20,6 +23,7 @@ on_servers! {
     a_server_that_is_killed_comes_back_with_all_that_was_answered,
     keeps_that_cross_end_dense,
     a_session_that_broke_is_nobody_elses,
+    a_server_that_takes_smaller_packets_than_before_is_sent_smaller_ones,
 }
 
 const SOON: Duration = Duration::from_secs(30);
@@ -218,4 +222,41 @@ async fn a_session_that_broke_is_nobody_elses(kind: Kind) {
         let read = store.chat(&tenant, chat.chat).await.expect("an answer").expect("a chat");
         assert_eq!(read.number, chat.chat);
     }
+}
+
+async fn a_server_that_takes_smaller_packets_than_before_is_sent_smaller_ones(kind: Kind) {
+    const BODY_BYTES: usize = 128 * 1024;
+    let Some(server) = kind.start(&[]) else { return };
+    let place = InDatabase::on(&server.url()).await;
+    let store = place.node(options());
+    let desk = place.desk(Arc::clone(&store)).await;
+    let (_, chat) = desk.tenant_and_chat().await;
+    ask(&place.server, "SET GLOBAL max_allowed_packet = 1048576").await;
+    // A connection goes on with what was set when it was made.
+    for connection in ask(&place.url(), "SHOW PROCESSLIST").await {
+        let in_database: Option<String> = connection.get("db").expect("a column");
+        if in_database.as_ref() == Some(&place.database) {
+            let id: u64 = connection.get("Id").expect("an id");
+            // Its own is gone by now.
+            let _ = Conn::from_url(&place.server)
+                .await
+                .expect("a connection")
+                .query_drop(format!("KILL {id}"))
+                .await;
+        }
+    }
+    let body = "x".repeat(BODY_BYTES);
+    let batch: Arc<[Numbered]> = (1..=20).map(|at| numbered(message(chat, &body), at)).collect();
+    let keep = async || match store.keep(Arc::clone(&batch)).await {
+        Err(StoreError::Broken(error)) => panic!("it would be buried: {error:?}"),
+        Err(error) => {
+            // As the audit asks, again and again.
+            let _ = store.warnings().await;
+            Err(super::said(&error))
+        }
+        Ok(kept) => Ok(kept),
+    };
+    let kept = eventually(SOON, "the batch is kept", keep).await;
+    assert!(kept.iter().all(|kept| matches!(kept, Kept::As(_) | Kept::Before(_))), "{kept:?}");
+    assert_eq!(desk.messages(chat).await.len(), 20);
 }
