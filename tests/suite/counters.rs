@@ -134,7 +134,6 @@ async fn the_audit_repairs_counters_that_do_not_fit_the_rows() {
     assert_eq!(rows.change("UPDATE application_counters SET chats_count = 9, deleted_chats = 0", []), 1);
     drop(rows);
     let service = service.start_again();
-    assert_eq!(counts(&service, &application).await, (9, vec![77, 5]), "this is what has to be repaired");
     expect_true_counts(&service, std::slice::from_ref(&application), AFTER_AN_AUDIT).await;
     assert_eq!(counts(&service, &application).await, (2, vec![4, 3]));
 
