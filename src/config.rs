@@ -1,10 +1,18 @@
 //! Every knob with its unit. This is the only reader of the environment: each flag has a variable of its own.
 
+// Who is let in, and how fast.
+mod access;
+// Which engine, and where it is.
+mod urls;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use access::{Access, AdminKeyError};
+pub use urls::{IntakeUrl, SearchUrl, ServerUrl, StoreUrl};
 
 /// A chat backend: applications own chats, chats own messages, numbered without gap or repeat, searchable by
 /// parts of words and in spite of typos.
@@ -23,9 +31,39 @@ pub enum Command {
     Serve,
     /// Ask the service that listens at `--listen` whether it is ready, and end with 0 if so
     Health,
+    /// List, make and revoke keys of an application; on an embedded store while the service is stopped (while it runs,
+    /// its calls under /applications/TOKEN/keys do the same)
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Build the search index anew from the rows beside the present one, switch to it and check that nothing is
     /// missing; a server's index while nodes go on serving, an embedded one while the service is stopped
     Reindex,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum KeysCommand {
+    /// Show the keys that were not revoked, a line each
+    List {
+        /// Of the application
+        token: String,
+    },
+    /// Make a key and show its secret, this once
+    Make {
+        /// Of the application
+        token: String,
+        /// What the key is called
+        name: String,
+        /// What it is good for
+        #[arg(long, value_delimiter = ',', default_value = "read,write,search", value_name = "SCOPES")]
+        scopes: Vec<String>,
+    },
+    /// Revoke a key: within 5 seconds it opens nothing, on any node
+    Revoke {
+        /// Of the application
+        token: String,
+        /// Of the key, as `list` shows it
+        number: u64,
+    },
 }
 
 /// What the program is told. Durations are written as `500ms`, `2s`, `1m`.
@@ -129,6 +167,9 @@ pub struct Config {
     #[arg(long, global = true, env = "CHAT_CONNECTION_LIMIT", default_value_t = 25_000, value_parser = positive, value_name = "CONNECTIONS")]
     pub connection_limit: usize,
 
+    #[command(flatten)]
+    pub access: Access,
+
     /// What is logged, as `level` or `target=level,…`; levels are error, warn, info, debug, trace
     #[arg(long, global = true, env = "CHAT_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
@@ -142,110 +183,6 @@ pub struct Config {
 pub enum LogFormat {
     Text,
     Json,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IntakeUrl {
-    Memory,
-    Redis(ServerUrl),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// In this file; `None`: `chat.db` in the data folder.
-    Sqlite(Option<PathBuf>),
-    Mysql(ServerUrl),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SearchUrl {
-    /// In this folder; `None`: `search` in the data folder.
-    Tantivy(Option<PathBuf>),
-    Elasticsearch(ServerUrl),
-}
-
-/// A server's URL, which may hold a password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ServerUrl(String);
-
-impl ServerUrl {
-    /// The URL if it has one of these schemes.
-    fn with_scheme(url: &str, schemes: &[&str]) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://")?;
-        (schemes.contains(&scheme) && !rest.is_empty()).then(|| Self(url.to_owned()))
-    }
-
-    /// The whole of it, password included.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for ServerUrl {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (scheme, rest) = self.0.split_once("://").unwrap_or_default();
-        let place = rest.rsplit_once('@').map_or(rest, |(_user, place)| place);
-        write!(formatter, "{scheme}://{place}")
-    }
-}
-
-/// A URL whose scheme names no engine of this program. What follows the scheme may hold a password, so it is not
-/// repeated.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{scheme}` is no engine that this program knows here; it knows `{known}`")]
-pub struct UnknownEngine {
-    scheme: String,
-    known: &'static str,
-}
-
-impl UnknownEngine {
-    fn new(url: &str, known: &'static str) -> Self {
-        let scheme = url.split_once(':').map_or(url, |(scheme, _rest)| scheme);
-        Self { scheme: format!("{scheme}:"), known }
-    }
-}
-
-impl std::str::FromStr for IntakeUrl {
-    type Err = UnknownEngine;
-
-    fn from_str(url: &str) -> Result<Self, UnknownEngine> {
-        if url == "memory:" {
-            return Ok(Self::Memory);
-        }
-        let server = ServerUrl::with_scheme(url, &["redis", "rediss"]);
-        server.map(Self::Redis).ok_or_else(|| UnknownEngine::new(url, "memory:, redis://, rediss://"))
-    }
-}
-
-impl std::str::FromStr for StoreUrl {
-    type Err = UnknownEngine;
-
-    fn from_str(url: &str) -> Result<Self, UnknownEngine> {
-        if let Some(file) = url.strip_prefix("sqlite:") {
-            return Ok(Self::Sqlite(path(file)));
-        }
-        let server = ServerUrl::with_scheme(url, &["mysql"]);
-        server.map(Self::Mysql).ok_or_else(|| UnknownEngine::new(url, "sqlite:, mysql://"))
-    }
-}
-
-impl std::str::FromStr for SearchUrl {
-    type Err = UnknownEngine;
-
-    fn from_str(url: &str) -> Result<Self, UnknownEngine> {
-        if let Some(folder) = url.strip_prefix("tantivy:") {
-            return Ok(Self::Tantivy(path(folder)));
-        }
-        let server = ServerUrl::with_scheme(url, &["http", "https"]);
-        server.map(Self::Elasticsearch).ok_or_else(|| UnknownEngine::new(url, "tantivy:, http://, https://"))
-    }
-}
-
-/// `sqlite:FILE` and `sqlite://FILE` are the same.
-fn path(text: &str) -> Option<PathBuf> {
-    let text = text.strip_prefix("//").unwrap_or(text);
-    (!text.is_empty()).then(|| PathBuf::from(text))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -281,23 +218,6 @@ mod tests {
         for line in [["chat-system", "--lease", "7s", "serve"], ["chat-system", "serve", "--lease", "7s"]] {
             assert_eq!(Cli::parse_from(line).config.lease, Duration::from_secs(7));
         }
-    }
-
-    #[test]
-    fn an_unknown_engine_is_named_without_its_password() {
-        let error = "oracle://user:secret@host/name".parse::<StoreUrl>().unwrap_err().to_string();
-        assert!(
-            error.contains("oracle:") && error.contains("sqlite:") && !error.contains("secret"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_password_is_never_shown() {
-        let store: StoreUrl = "mysql://user:sec@ret@host/name".parse().unwrap();
-        assert_eq!(format!("{store:?}"), "Mysql(mysql://host/name)");
-        let intake: IntakeUrl = "redis://host:1".parse().unwrap();
-        assert_eq!(format!("{intake:?}"), "Redis(redis://host:1)");
     }
 
     #[test]

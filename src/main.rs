@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use chat_system::app::{App, Engines, reindex};
+use chat_system::app::{App, Engines, keys, reindex};
 use chat_system::config::{Cli, Command, Config};
 use chat_system::telemetry;
 use clap::Parser as _;
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         telemetry::start(&config.log, config.log_format)?;
         match command.unwrap_or(Command::Serve) {
             Command::Serve => serve(config).await,
+            Command::Keys(command) => keys(&config, command).await,
             Command::Reindex => reindex(&config).await,
             Command::Health => health(&config),
         }
@@ -32,15 +33,24 @@ fn main() -> ExitCode {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
+    // Said before anything is opened.
+    config.access.admin_key(config.listen)?;
     let engines = Engines::open(&config)?;
     let names = engines.names;
     let app = App::start(engines, &config).await?;
     let url = format!("http://{}", app.address());
+    let (closed, key) = match app.operator_address() {
+        Some(address) => (
+            format!("; health and metrics on http://{address}"),
+            "-H \"Authorization: Bearer $CHAT_ADMIN_KEY\" ",
+        ),
+        None => (String::new(), ""),
+    };
     // A reader that went away must not end the service.
     let _ = writeln!(
         std::io::stdout(),
-        "chat-system listens on {url} (intake {}, store {}, search {}); try: \
-         curl -d name=demo {url}/api/v1/applications",
+        "chat-system listens on {url} (intake {}, store {}, search {}{closed}); try: \
+         curl {key}-d name=demo {url}/api/v1/applications",
         names.intake,
         names.store,
         names.search

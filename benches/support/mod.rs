@@ -71,6 +71,7 @@ pub async fn fresh_chat(store: &impl Store) -> ChatPlace {
         token: Token::fresh().expect("a token"),
         name: Name::kept("bench"),
         key: None,
+        access: None,
         created_at: Timestamp::now(),
     };
     let Ok(Founded::New(application)) = store.create_application(new).await else { panic!("an application") };

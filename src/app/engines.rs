@@ -46,6 +46,11 @@ impl Engines {
     }
 }
 
+/// What `keys` works with.
+pub(super) fn rows(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(store(config)?.0)
+}
+
 /// Those that `reindex` works with.
 pub(super) fn rows_and_index(config: &Config) -> anyhow::Result<(Arc<dyn Store>, Arc<dyn Search>)> {
     let (store, _name) = store(config)?;

@@ -3,10 +3,12 @@
 
 // The only file that names an engine.
 mod engines;
-// A command of the operator's.
+// The edge of this process: who is let in, and by which port.
+mod front;
+// Commands of the operator's.
+mod keys;
 mod reindex;
 
-use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +18,6 @@ use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
 use anyhow::Context as _;
-use socket2::SockRef;
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -30,11 +30,13 @@ use crate::actors::search_round;
 use crate::actors::vitals::{SEARCH, STORE};
 use crate::actors::{Door, EngineState, Vitals};
 use crate::config::Config;
-use crate::http::{self, Behind, Calls, Edge, Limits};
+use crate::http::{self, Behind, Calls, Edge, Limits, Side};
 use crate::intake::Intake;
 use crate::store::{Company, Entered, Store};
 
 pub use engines::Engines;
+use front::{OperatorListener, front, give_up_stalled, show_operator};
+pub use keys::keys;
 pub use reindex::reindex;
 
 /// How long a connection without a request is kept open.
@@ -55,6 +57,8 @@ pub struct App {
     store: Arc<dyn Store>,
     arbiter: Arbiter,
     server: ServerHandle,
+    /// The operator's own listener, where the door is closed.
+    operator: Option<OperatorListener>,
     serving: JoinHandle<std::io::Result<()>>,
     drain_deadline: Duration,
 }
@@ -70,6 +74,7 @@ impl App {
     /// # Errors
     /// When the store does not answer or the address is taken.
     pub async fn start(engines: Engines, config: &Config) -> anyhow::Result<Self> {
+        let front = front(config)?;
         let Engines { intake, store, search, company, names } = engines;
         let vitals = Arc::new(Vitals::default());
         match store.enter(company).await {
@@ -130,13 +135,13 @@ impl App {
             calls: Calls::new(config.call_limit),
         };
         let behind = Behind { store: Arc::clone(&store), search, door: door.clone(), vitals };
-        let edge = Data::new(Edge::new(behind, names, limits));
-        let served = edge.clone();
+        let edge = Data::new(Edge::new(behind, names, limits, front));
+        let (served, shown) = (edge.clone(), edge.clone());
         // actix counts connections worker by worker.
         let workers =
             std::thread::available_parallelism().map_or(1, usize::from).min(config.connection_limit);
         let request_timeout = config.request_timeout;
-        let server = HttpServer::new(move || http::service(served.clone()))
+        let server = HttpServer::new(move || http::service(served.clone(), Side::Clients))
             .on_connect(move |connection, _data| give_up_stalled(connection, request_timeout))
             .bind(config.listen)
             .with_context(|| format!("{} cannot be listened on", config.listen))?;
@@ -150,6 +155,7 @@ impl App {
             .disable_signals()
             .run();
         let handle = server.handle();
+        let operator = if edge.is_open() { None } else { Some(show_operator(config, shown)?) };
         Ok(Self {
             address,
             door,
@@ -159,6 +165,7 @@ impl App {
             store,
             arbiter,
             server: handle,
+            operator,
             serving: tokio::task::spawn_local(server),
             drain_deadline: config.drain_deadline,
         })
@@ -167,6 +174,12 @@ impl App {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the operator reads health and metrics, if not where clients come in.
+    #[must_use]
+    pub fn operator_address(&self) -> Option<SocketAddr> {
+        self.operator.as_ref().map(|listener| listener.address)
     }
 
     /// Finishes what was accepted: the door, then each actor in the order of a message's way (law 9).
@@ -202,21 +215,16 @@ impl App {
         {
             tracing::warn!(?error, "the store was not told that this node leaves; its lease will say it");
         }
+        // To the end, so that whoever watches sees how far it is.
+        if let Some(OperatorListener { server, .. }) = self.operator {
+            server.stop(false).await;
+        }
         self.arbiter.stop();
         // The engines close when the last actor lets go of them.
         if self.arbiter.join().is_err() {
             tracing::error!("the actors' thread panicked");
         }
         drained
-    }
-}
-
-/// A client that takes none of its answer for so long is let go (RFC 5482).
-fn give_up_stalled(connection: &dyn Any, patience: Duration) {
-    if let Some(stream) = connection.downcast_ref::<TcpStream>()
-        && let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(patience))
-    {
-        tracing::debug!(%error, "a connection has no limit for a stalled answer");
     }
 }
 

@@ -1,6 +1,7 @@
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::access::NewAccessKey;
 use super::number::{ApplicationId, Number, Parent};
 use super::text::{Body, Name};
 use super::time::Timestamp;
@@ -79,6 +80,8 @@ pub struct NewApplication {
     pub token: Token,
     pub name: Name,
     pub key: Option<KeyUse>,
+    /// Its first key, where it takes one to use it.
+    pub access: Option<NewAccessKey>,
     pub created_at: Timestamp,
 }
 

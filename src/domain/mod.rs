@@ -13,7 +13,10 @@ pub mod time;
 pub mod draft;
 /// What readers see.
 pub mod records;
+/// Keys of applications, and how fast they may be used.
+pub mod access;
 
+pub use access::{AccessKey, Holder, NewAccessKey, Rate, Scope, Scopes, Secret};
 pub use draft::{BatchId, Content, Digest, Draft, DraftId, Key, KeyUse, NewApplication, Numbered};
 pub use number::{ApplicationId, ChatPlace, MessagePlace, Number, Parent};
 pub use records::{Application, Chat, Listed, Message, Order, Page, Tenant};

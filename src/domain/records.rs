@@ -4,7 +4,7 @@ use super::time::Timestamp;
 use super::token::Token;
 
 /// The right to look into one application: every query below an application takes one, and only
-/// [`crate::store::Read::tenant`] makes it.
+/// [`crate::store::Read::tenant`] and [`crate::store::Access::holder`] make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
     pub id: ApplicationId,

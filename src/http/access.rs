@@ -6,20 +6,30 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Instant;
 
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::ask::{Answer, Ask};
+use super::guard::Pass;
 use super::problem::Problem;
 use super::request_id::{RequestId, X_REQUEST_ID};
+use super::route::Found;
 use super::unread::close_after;
-use super::{Edge, dispatch, route};
+use super::{Edge, Side, dispatch, route};
 use crate::metrics::{CallLabels, METRICS, RequestLabels};
 
 /// Answers every request that could be read as one, unknown paths too. What cannot (no `Host`, headers without end) is
 /// answered by the server itself, without a body.
-pub(super) async fn serve(edge: Data<Edge>, request: HttpRequest, mut payload: Payload) -> HttpResponse {
+pub(super) async fn serve(
+    edge: Data<Edge>,
+    side: Side,
+    request: HttpRequest,
+    mut payload: Payload,
+) -> HttpResponse {
     let started = Instant::now();
     let request_id = RequestId::of(request.headers());
     let found = route::find(request.uri().path());
@@ -27,20 +37,59 @@ pub(super) async fn serve(edge: Data<Edge>, request: HttpRequest, mut payload: P
 
     let answer = match found {
         None => Err(Problem::no_such_path()),
-        Some(found) => match found.call(request.method()) {
-            Err(problem) => Err(problem),
-            Ok(call) => {
-                let ask = Ask::new(&edge, &request, &mut payload, found.names);
-                contained(dispatch(call, ask)).await
-            }
-        },
+        Some(found) => {
+            let answer = answer(&edge, side, &request, &mut payload, &found, request_id.as_str());
+            contained(answer).await
+        }
     };
 
     let mut response = answer.unwrap_or_else(|problem| problem.respond(request_id.as_str()));
     measure(request.method(), pattern, response.status(), started);
     record(&request, pattern, response.status(), started, &request_id);
     response.headers_mut().insert(X_REQUEST_ID, request_id.into_header());
+    for (name, value) in SURFACE {
+        response.headers_mut().insert(name, value);
+    }
+    edge.origins.sign(request.headers(), &mut response);
     close_after(request.headers(), response, payload)
+}
+
+/// Answers are data and nobody's page, and nobody's to keep: they differ with the key that is shown.
+const SURFACE: [(HeaderName, HeaderValue); 4] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+];
+
+/// One call on a path that is known.
+async fn answer(
+    edge: &Edge,
+    side: Side,
+    request: &HttpRequest,
+    payload: &mut Payload,
+    found: &Found<'_>,
+    request_id: &str,
+) -> Answer {
+    let allow = found.route.allow();
+    if let Some(response) = edge.origins.preflight(request.method(), request.headers(), allow) {
+        return Ok(response);
+    }
+    let call = found.call(request.method())?;
+    let Pass { holder, headers } = match side {
+        Side::Clients => edge.guard.admit(edge, call, request, found.names, request_id).await?,
+        Side::Operator => Pass::of_operator(call)?,
+    };
+    let ask = Ask::new(edge, request, payload, found.names, holder.map(|holder| holder.tenant));
+    match dispatch(call, side, ask).await {
+        Ok(mut response) => {
+            for (name, value) in headers {
+                response.headers_mut().insert(name, value);
+            }
+            Ok(response)
+        }
+        Err(problem) => Err(problem.with(headers)),
+    }
 }
 
 /// A panic in a handler is the end of that request only. The panic hook has said where it was.

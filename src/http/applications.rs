@@ -6,11 +6,14 @@ use actix_web::http::StatusCode;
 use super::ask::{Answer, Ask};
 use super::creation::{created, replayed};
 use super::idempotency::key_use;
+use super::keys::{FIRST_KEY, fresh_secret};
 use super::openapi::asked;
 use super::page::BEGINNING;
 use super::problem::{Code, Problem};
 use super::shape::{self, FoundedApplication, List, One, SUCCESS};
-use crate::domain::{ApplicationId, Name, NewApplication, Order, Parent, Timestamp, Token};
+use crate::domain::{
+    ApplicationId, Name, NewAccessKey, NewApplication, Order, Parent, Scopes, Secret, Timestamp, Token,
+};
 use crate::store::{Founded, Made, Recalled};
 
 const PATH: &str = "/api/v1/applications";
@@ -56,12 +59,21 @@ pub(super) async fn create(mut ask: Ask<'_>) -> Answer {
         Problem::internal()
     })?;
 
-    let new = NewApplication { token, name, key, created_at: Timestamp::now() };
+    let created_at = Timestamp::now();
+    let secret = if ask.edge.is_open() { None } else { Some(fresh_secret()?) };
+    let first = |secret: &Secret| NewAccessKey {
+        name: Name::kept(FIRST_KEY),
+        scopes: Scopes::ALL,
+        digest: secret.digest(),
+        created_at,
+    };
+    let new = NewApplication { token, name, key, access: secret.as_ref().map(first), created_at };
     match ask.edge.limits.edit(ask.edge.store.create_application(new)).await? {
         Founded::New(application) => {
             let location = format!("{PATH}/{}", application.token);
             let data = Some(application.into());
-            Ok(created(location).json(FoundedApplication { message: SUCCESS, data }))
+            let key = secret.map(|secret| secret.reveal().to_owned());
+            Ok(created(location).json(FoundedApplication { message: SUCCESS, key, data }))
         }
         Founded::Replay(Recalled { body, .. }) if Some(body) != meant => Err(Problem::key_reused()),
         Founded::Replay(Recalled { made: Made::Application(token), .. }) => replay(&ask, &token).await,
@@ -79,7 +91,7 @@ async fn replay(ask: &Ask<'_>, token: &Token) -> Answer {
         None => None,
     };
     let data = data.map(shape::Application::from);
-    Ok(replayed(format!("{PATH}/{token}")).json(FoundedApplication { message: SUCCESS, data }))
+    Ok(replayed(format!("{PATH}/{token}")).json(FoundedApplication { message: SUCCESS, key: None, data }))
 }
 
 /// Shows an application.

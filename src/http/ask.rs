@@ -19,6 +19,8 @@ pub(super) struct Ask<'r> {
     pub(super) request: &'r HttpRequest,
     payload: &'r mut Payload,
     names: [&'r str; 3],
+    /// The tenant whose key was shown, which is that of the path.
+    holder: Option<Tenant>,
 }
 
 impl<'r> Ask<'r> {
@@ -27,12 +29,16 @@ impl<'r> Ask<'r> {
         request: &'r HttpRequest,
         payload: &'r mut Payload,
         names: [&'r str; 3],
+        holder: Option<Tenant>,
     ) -> Self {
-        Self { edge, request, payload, names }
+        Self { edge, request, payload, names, holder }
     }
 
     /// The application of the path. It may have been deleted since it was looked up; the store looks again.
     pub(super) async fn tenant(&self) -> Result<Tenant, Problem> {
+        if let Some(tenant) = &self.holder {
+            return Ok(tenant.clone());
+        }
         let [token, _, _] = self.names;
         if let Some(tenant) = self.edge.tenants.get(token) {
             return Ok(tenant);
@@ -58,6 +64,12 @@ impl<'r> Ask<'r> {
     pub(super) fn message(&self) -> Result<Number, Problem> {
         let [_, _, message] = self.names;
         Ok(Number::parse(message).ok_or(Missing::Message)?)
+    }
+
+    /// The key of the path, which need not be there.
+    pub(super) fn key(&self) -> Result<Number, Problem> {
+        let [_, key, _] = self.names;
+        Ok(Number::parse(key).ok_or(Missing::Key)?)
     }
 
     pub(super) fn headers(&self) -> &'r HeaderMap {

@@ -47,6 +47,9 @@ fn json<'a, const N: usize>(text: &'a str, names: [&str; N]) -> Result<[Option<C
     Ok(fields)
 }
 
+/// Fields that may be lists: what is in one is for its reader to say.
+const LISTS: [&str; 1] = ["scopes"];
+
 /// An object at the top, of which only our fields are read.
 struct Object<'n, const N: usize> {
     names: [&'n str; N],
@@ -72,8 +75,10 @@ impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
             if std::mem::replace(seen, true) {
                 return Err(A::Error::custom(format_args!("the field {name} is given twice")));
             }
-            *field = text_of(map.next_value::<&RawValue>()?.get())
-                .map_err(|why| A::Error::custom(format_args!("the field {name} {why}")))?;
+            let raw = map.next_value::<&RawValue>()?.get();
+            let is_list = LISTS.contains(&&*name) && raw.starts_with('[');
+            let text = if is_list { Ok(Some(Cow::Borrowed(raw))) } else { text_of(raw) };
+            *field = text.map_err(|why| A::Error::custom(format_args!("the field {name} {why}")))?;
         }
         Ok(fields)
     }

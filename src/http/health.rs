@@ -6,7 +6,7 @@ use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Edge;
+use super::{Edge, Side};
 use crate::actors::EngineState;
 use crate::actors::vitals::{INTAKE, SEARCH, STORE};
 use crate::metrics::{CONTENT_TYPE, METRICS};
@@ -21,9 +21,14 @@ pub(super) struct Life {
 pub(super) struct Readiness {
     #[schema(pattern = "^(ready|not ready)$")]
     status: &'static str,
-    engines: Engines,
+    /// Where the door is closed, on the operator's listener only; so are the warnings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    engines: Option<Engines>,
     /// What makes this node less durable than it can be.
-    warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    warnings: Option<Vec<String>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -61,17 +66,19 @@ pub(super) fn metrics() -> HttpResponse {
         (status = 200, description = "It can create durably", body = Readiness),
         (status = 503, description = "The intake or the store is away", body = Readiness,
             headers(("Retry-After" = u32, description = "Seconds")))))]
-pub(super) fn ready(edge: &Edge) -> HttpResponse {
+pub(super) fn ready(edge: &Edge, side: Side) -> HttpResponse {
     let state = |port| edge.vitals.get(port);
     let ready = state(INTAKE) == EngineState::Up && state(STORE) == EngineState::Up;
+    let engines = || Engines {
+        intake: Engine { engine: edge.engines.intake, state: state(INTAKE).name() },
+        store: Engine { engine: edge.engines.store, state: state(STORE).name() },
+        search: Engine { engine: edge.engines.search, state: state(SEARCH).name() },
+    };
+    let tells_all = side == Side::Operator || edge.is_open();
     let readiness = Readiness {
         status: if ready { "ready" } else { "not ready" },
-        engines: Engines {
-            intake: Engine { engine: edge.engines.intake, state: state(INTAKE).name() },
-            store: Engine { engine: edge.engines.store, state: state(STORE).name() },
-            search: Engine { engine: edge.engines.search, state: state(SEARCH).name() },
-        },
-        warnings: edge.vitals.warnings(),
+        engines: tells_all.then(engines),
+        warnings: tells_all.then(|| edge.vitals.warnings()),
     };
     let mut response = HttpResponse::Ok();
     if !ready {

@@ -1,7 +1,19 @@
-//! The edge: every path and method, and the handler that answers it. Handlers only parse, ask and answer.
+//! The edge: every call, and the handler that answers it. Handlers only parse, ask and answer.
 
 // One request from its head to its answer.
 mod access;
+// Who may make which call.
+mod guard;
+// Keys seen lately.
+mod keyring;
+// How fast applications and chats may be used.
+mod rates;
+// Where a request comes from.
+mod address;
+// Pages of other origins.
+mod cors;
+// What can be asked for, under which path, and by whom.
+mod call;
 // From a path and a method to a call.
 mod route;
 // The id of a request, in and out.
@@ -30,6 +42,7 @@ mod creation;
 mod closing;
 
 mod applications;
+mod keys;
 mod chats;
 mod messages;
 mod search;
@@ -54,8 +67,10 @@ use crate::search::Search;
 use crate::store::Store;
 
 use ask::{Answer, Ask};
+use call::Call;
+pub use cors::Origins;
+pub use guard::{Guard, Terms};
 pub use limit::{Calls, Limits, REQUEST_LIMIT_BYTES};
-use route::{Route, Verb};
 
 /// All that the handlers ask.
 pub struct Edge {
@@ -65,6 +80,8 @@ pub struct Edge {
     vitals: Arc<Vitals>,
     engines: EngineNames,
     limits: Limits,
+    guard: Guard,
+    origins: Origins,
     tenants: tenants::Tenants,
     closing: closing::Closing,
 }
@@ -85,12 +102,34 @@ pub struct Behind {
     pub vitals: Arc<Vitals>,
 }
 
+/// Who is let in.
+pub struct Front {
+    pub guard: Guard,
+    pub origins: Origins,
+}
+
+/// Who comes in by a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Clients. Where the door is open, the operator too.
+    Clients,
+    /// The operator: health in detail, and what is measured.
+    Operator,
+}
+
 impl Edge {
     #[must_use]
-    pub fn new(behind: Behind, engines: EngineNames, limits: Limits) -> Self {
+    pub fn new(behind: Behind, engines: EngineNames, limits: Limits, front: Front) -> Self {
         let Behind { store, search, door, vitals } = behind;
+        let Front { guard, origins } = front;
         let (tenants, closing) = (tenants::Tenants::default(), closing::Closing::default());
-        Self { store, search, door, vitals, engines, limits, tenants, closing }
+        Self { store, search, door, vitals, engines, limits, guard, origins, tenants, closing }
+    }
+
+    /// Whether everybody may do everything.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.guard.is_open()
     }
 
     /// A page that goes on behind its cursor met a number without a row: it may be on its way, or a hole.
@@ -112,93 +151,28 @@ impl Edge {
 /// The whole interface, ready to be served: every path, method and error is answered here.
 pub fn service(
     edge: Data<Edge>,
+    side: Side,
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>,
 > {
     App::new().default_service(web::to(move |request, payload| {
         let edge = edge.clone();
-        async move { edge.closing.serve(access::serve(edge.clone(), request, payload)).await }
+        async move { edge.closing.serve(access::serve(edge.clone(), side, request, payload)).await }
     }))
 }
 
-/// What can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Call {
-    ListApplications,
-    CreateApplication,
-    ReadApplication,
-    RenameApplication,
-    DeleteApplication,
-    ListChats,
-    CreateChat,
-    ReadChat,
-    DeleteChat,
-    ListMessages,
-    CreateMessage,
-    ReadMessage,
-    EditMessage,
-    DeleteMessage,
-    Search,
-    SearchByQueryString,
-    Live,
-    Ready,
-    Measure,
-    Describe,
-}
-
-/// The paths of the document. `message` is taken for `messages`, and one trailing slash is the same path.
-static ROUTES: [Route; 11] = [
-    Route::new(
-        "/api/v1/applications/{token}/chats/{chat_number}/messages",
-        &[(Verb::Get, Call::ListMessages), (Verb::Post, Call::CreateMessage)],
-    ),
-    Route::new(
-        "/api/v1/applications/{token}/chats/{chat_number}/messages/search",
-        &[(Verb::Get, Call::SearchByQueryString), (Verb::Post, Call::Search)],
-    ),
-    Route::new(
-        "/api/v1/applications/{token}/chats/{chat_number}/messages/{message_number}",
-        &[
-            (Verb::Get, Call::ReadMessage),
-            (Verb::Put, Call::EditMessage),
-            (Verb::Patch, Call::EditMessage),
-            (Verb::Delete, Call::DeleteMessage),
-        ],
-    ),
-    Route::new(
-        "/api/v1/applications/{token}/chats",
-        &[(Verb::Get, Call::ListChats), (Verb::Post, Call::CreateChat)],
-    ),
-    Route::new(
-        "/api/v1/applications/{token}/chats/{chat_number}",
-        &[(Verb::Get, Call::ReadChat), (Verb::Delete, Call::DeleteChat)],
-    ),
-    Route::new(
-        "/api/v1/applications",
-        &[(Verb::Get, Call::ListApplications), (Verb::Post, Call::CreateApplication)],
-    ),
-    Route::new(
-        "/api/v1/applications/{token}",
-        &[
-            (Verb::Get, Call::ReadApplication),
-            (Verb::Put, Call::RenameApplication),
-            (Verb::Patch, Call::RenameApplication),
-            (Verb::Delete, Call::DeleteApplication),
-        ],
-    ),
-    Route::new("/api/v1/openapi.json", &[(Verb::Get, Call::Describe)]),
-    Route::new("/metrics", &[(Verb::Get, Call::Measure)]),
-    Route::new("/health/live", &[(Verb::Get, Call::Live)]),
-    Route::new("/health/ready", &[(Verb::Get, Call::Ready)]),
-];
-
-async fn dispatch(call: Call, ask: Ask<'_>) -> Answer {
+async fn dispatch(call: Call, side: Side, ask: Ask<'_>) -> Answer {
     match call {
         Call::ListApplications => applications::list(ask).await,
         Call::CreateApplication => applications::create(ask).await,
         Call::ReadApplication => applications::read(ask).await,
         Call::RenameApplication => applications::rename(ask).await,
         Call::DeleteApplication => applications::delete(ask).await,
+        Call::ListKeys => keys::list(ask).await,
+        Call::CreateKey => keys::create(ask).await,
+        Call::RevokeKey => keys::revoke(ask).await,
+        Call::ReadLimits => keys::read_limits(ask).await,
+        Call::SetLimits => keys::set_limits(ask).await,
         Call::ListChats => chats::list(ask).await,
         Call::CreateChat => chats::create(ask).await,
         Call::ReadChat => chats::read(ask).await,
@@ -211,7 +185,7 @@ async fn dispatch(call: Call, ask: Ask<'_>) -> Answer {
         Call::Search => search::by_body(ask).await,
         Call::SearchByQueryString => search::by_query_string(ask).await,
         Call::Live => Ok(health::live()),
-        Call::Ready => Ok(health::ready(ask.edge)),
+        Call::Ready => Ok(health::ready(ask.edge, side)),
         Call::Measure => Ok(health::metrics()),
         Call::Describe => Ok(openapi::describe()),
     }

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -29,6 +29,10 @@ pub enum Code {
     InvalidIdempotencyKey,
     /// `If-Match` or `If-None-Match` is not a list of entity tags.
     InvalidEntityTag,
+    /// No key, or one that opens nothing.
+    Unauthenticated,
+    /// A good key, but not for this.
+    Forbidden,
     NotFound,
     MethodNotAllowed,
     /// The body did not arrive in time.
@@ -42,6 +46,8 @@ pub enum Code {
     UnsupportedMediaType,
     /// The key was used with another body.
     IdempotencyKeyReused,
+    /// More than a rate allows: `Retry-After` says when.
+    TooManyRequests,
     Internal,
     /// An engine is missing or full, and nothing was taken: the same again is safe.
     NotTaken,
@@ -59,6 +65,9 @@ impl Code {
             | Self::InvalidCursor
             | Self::InvalidIdempotencyKey
             | Self::InvalidEntityTag => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -80,17 +89,27 @@ pub(super) struct Problem {
     detail: Cow<'static, str>,
     /// Whether `detail` is about a field, and so one of `errors`.
     about_field: bool,
-    allow: Option<HeaderValue>,
+    /// What the answer bears besides.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
     pub(super) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), about_field: false, allow: None }
+        Self { code, detail: detail.into(), about_field: false, headers: Vec::new() }
     }
 
     /// A field that cannot be taken: `Name can't be blank`.
     pub(super) fn field(code: Code, field: &str, why: impl std::fmt::Display) -> Self {
-        Self { code, detail: format!("{field} {why}").into(), about_field: true, allow: None }
+        Self { about_field: true, ..Self::new(code, format!("{field} {why}")) }
+    }
+
+    pub(super) fn with(mut self, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    pub(super) fn too_many(detail: String, wait_seconds: u64) -> Self {
+        Self::new(Code::TooManyRequests, detail).with([(RETRY_AFTER, HeaderValue::from(wait_seconds))])
     }
 
     pub(super) fn no_such_path() -> Self {
@@ -99,7 +118,7 @@ impl Problem {
 
     pub(super) fn method_not_allowed(allow: HeaderValue) -> Self {
         let detail = "This path does not take this method";
-        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, detail) }
+        Self::new(Code::MethodNotAllowed, detail).with([(ALLOW, allow)])
     }
 
     pub(super) fn internal() -> Self {
@@ -123,8 +142,8 @@ impl Problem {
         let status = self.code.status();
         let mut response = HttpResponse::build(status);
         response.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
-        if let Some(allow) = self.allow {
-            response.insert_header((ALLOW, allow));
+        for header in self.headers {
+            response.insert_header(header);
         }
         match self.code {
             Code::NotTaken | Code::OutcomeUnknown => {
@@ -139,6 +158,9 @@ impl Problem {
             | Code::InvalidCursor
             | Code::InvalidIdempotencyKey
             | Code::InvalidEntityTag
+            | Code::Unauthenticated
+            | Code::Forbidden
+            | Code::TooManyRequests
             | Code::NotFound
             | Code::MethodNotAllowed
             | Code::IdempotencyKeyInUse
@@ -238,6 +260,7 @@ impl From<Missing> for Problem {
             Missing::Application => "Couldn't find Application",
             Missing::Chat => "Couldn't find Chat",
             Missing::Message => "Couldn't find Message",
+            Missing::Key => "Couldn't find Key",
         };
         Self::new(Code::NotFound, detail)
     }

@@ -3,8 +3,8 @@
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 
+use super::call::{Call, ROUTES};
 use super::problem::Problem;
-use super::{Call, ROUTES};
 
 /// A path of the document and what its methods call.
 pub(super) struct Route {
@@ -92,7 +92,7 @@ impl Route {
         Some(names)
     }
 
-    fn allow(&self) -> HeaderValue {
+    pub(super) fn allow(&self) -> HeaderValue {
         let names: Vec<_> = self.calls.iter().map(|(verb, _)| verb.names()).collect();
         HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static(""))
     }

@@ -113,6 +113,10 @@ pub(super) struct List<T: ToSchema, C: ToSchema> {
 pub(super) struct FoundedApplication {
     /// `success`
     pub(super) message: &'static str,
+    /// The secret that opens it, where one is needed. It is shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) key: Option<String>,
     /// `null` where a replay finds it deleted.
     pub(super) data: Option<Application>,
 }

@@ -20,4 +20,13 @@ pub enum Missing {
     Application,
     Chat,
     Message,
+    Key,
+}
+
+/// Why a message was not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unchanged {
+    Missing(Missing),
+    /// It is at another version than expected.
+    Stale,
 }

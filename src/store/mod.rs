@@ -1,6 +1,6 @@
 //! PORT: the rows, which have the last word.
 //!
-//! Six small ports in the order of a message's life; an engine keeps each in the file of the same name.
+//! Seven small ports in the order of a message's life; an engine keeps each in the file of the same name.
 //! A store is durable: what a call has answered survives the death of any process.
 //!
 //! # Laws
@@ -18,6 +18,8 @@ mod error;
 mod audit;
 /// Who works on the same rows.
 mod nodes;
+/// Who may do what.
+mod access;
 // Embedded: one file, one writer, readers beside it (WAL).
 pub mod sqlite;
 // Many nodes: a MySQL or MariaDB server.
@@ -33,13 +35,14 @@ use crate::domain::{
     NewApplication, Number, Numbered, Page, Parent, Tenant, Timestamp, Token,
 };
 
+pub use access::{ACCESS_KEYS_LIMIT, Access, NoKey};
 pub use audit::{AuditPlace, Audited, HOLES_LIMIT, Hole, Uncounted};
-pub use error::{Missing, StoreError};
+pub use error::{Missing, StoreError, Unchanged};
 pub use nodes::{Company, Entered, Nodes};
 
-pub trait Store: Keep + Read + Edit + Backlog + Count + Nodes {}
+pub trait Store: Keep + Read + Edit + Access + Backlog + Count + Nodes {}
 
-impl<S: Keep + Read + Edit + Backlog + Count + Nodes> Store for S {}
+impl<S: Keep + Read + Edit + Access + Backlog + Count + Nodes> Store for S {}
 
 /// Making what was numbered last.
 #[async_trait]
@@ -193,14 +196,6 @@ pub enum Founded {
 pub enum Expected {
     Any,
     OneOf(Vec<u64>),
-}
-
-/// Why a message was not changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unchanged {
-    Missing(Missing),
-    /// It is at another version than expected.
-    Stale,
 }
 
 /// What the search index has yet to learn.

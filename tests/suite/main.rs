@@ -21,4 +21,5 @@ mod counters;
 mod bounds;
 mod failing_store;
 mod deployment;
+mod access;
 mod nodes;

@@ -3,11 +3,12 @@
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Content, ContentBuilder, Header, HeaderBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder,
 };
 
-use super::asked::{EditedMessage, NewChat, Rename};
+use super::asked::{EditedMessage, NewChat, NewLimits, Rename};
 use utoipa::{Modify, ToSchema as _};
 
 /// Adds errors, and the headers that every answer bears. Which errors a call may answer follows from what it
@@ -16,6 +17,8 @@ pub(super) struct Everywhere;
 
 impl Modify for Everywhere {
     fn modify(&self, document: &mut OpenApi) {
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme(BEARER, bearer);
         for item in document.paths.paths.values_mut() {
             if let Some(patch) = &mut item.patch {
                 // The same handler as PUT, under a name of its own.
@@ -30,7 +33,15 @@ impl Modify for Everywhere {
     }
 }
 
+/// The scheme of keys.
+const BEARER: &str = "key";
+
 fn complete(operation: &mut Operation) {
+    if needs_an_engine(operation) {
+        // An empty one: where the service is open, none is needed.
+        let none = SecurityRequirement::default();
+        operation.security = Some(vec![SecurityRequirement::new(BEARER, [] as [&str; 0]), none]);
+    }
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         body.required = Some(required(body));
     }
@@ -48,7 +59,7 @@ fn complete(operation: &mut Operation) {
 
 /// A body may be left out where none of its fields is needed. A schema in reference names one of ours.
 fn required(body: &RequestBody) -> Required {
-    let optional = [NewChat::name(), Rename::name(), EditedMessage::name()];
+    let optional = [NewChat::name(), NewLimits::name(), Rename::name(), EditedMessage::name()];
     let references = body.content.values().filter_map(|content| match content {
         RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) => schema.ref_location.rsplit('/').next(),
         RefOr::T(_) | RefOr::Ref(_) => None,
@@ -94,11 +105,17 @@ fn errors(operation: &Operation) -> Vec<(&'static str, &'static str)> {
         errors.push(("409", "The first request with this key is still at work"));
         errors.push(("422", "The key was used with another body"));
     }
-    let needs_an_engine = operation.tags.iter().flatten().all(|tag| tag != "health");
-    if needs_an_engine {
+    if needs_an_engine(operation) {
+        errors.push(("401", "No key, or one that opens nothing, where the service is closed"));
+        errors.push(("403", "A good key, but not for this"));
+        errors.push(("429", "More than a rate allows"));
         errors.push(("503", "An engine is missing: `not_taken`, or `outcome_unknown` where nobody knows"));
     }
     errors
+}
+
+fn needs_an_engine(operation: &Operation) -> bool {
+    operation.tags.iter().flatten().all(|tag| tag != "health")
 }
 
 fn problem(status: &str, description: &str) -> Response {
@@ -106,7 +123,8 @@ fn problem(status: &str, description: &str) -> Response {
     let answer = ResponseBuilder::new().description(description).content("application/problem+json", content);
     let answer = match status {
         "405" => answer.header("Allow", text_header("The methods of this path")),
-        "503" => answer.header("Retry-After", seconds_header()),
+        "401" => answer.header("WWW-Authenticate", text_header("`Bearer` (RFC 6750)")),
+        "429" | "503" => answer.header("Retry-After", seconds_header()),
         _ => answer,
     };
     answer.build()

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{RefOr, Required};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
@@ -33,6 +33,7 @@ macro_rules! parameters {
 
 parameters! {
     OfApplication => [token()];
+    OfKey => [token(), number("key_number")];
     OfChat => [token(), number("chat_number")];
     OfMessage => [token(), number("chat_number"), number("message_number")];
     NumberPage => [
@@ -86,6 +87,16 @@ bodies! {
     NewApplicationForm => object().property("name", name()).required("name");
     Rename => object().property("name", or_number_or_null(name()));
     RenameForm => object().property("name", name());
+    NewKey => object()
+        .property("name", or_number(name()))
+        .property("scopes", ArrayBuilder::new().items(scope()).min_items(Some(1)))
+        .required("name");
+    NewKeyForm => object()
+        .property("name", name())
+        .property("scopes", pattern("^(read|write|search)( (read|write|search))*$"))
+        .required("name");
+    NewLimits => object().property("rate", rate().schema_type(SchemaType::from_iter([Type::String, Type::Null])));
+    NewLimitsForm => object().property("rate", rate());
     NewChat => object();
     NewMessage => object().property("body", or_number(body())).required("body");
     NewMessageForm => object().property("body", body()).required("body");
@@ -135,6 +146,14 @@ fn name() -> ObjectBuilder {
 fn body() -> ObjectBuilder {
     // Over the limit is 413, which is not what a schema's limit stands for.
     pattern(NOT_BLANK).min_length(Some(1)).description(Some("At most 128 KiB of UTF-8"))
+}
+
+fn scope() -> ObjectBuilder {
+    string().enum_values(Some(["read", "write", "search"]))
+}
+
+fn rate() -> ObjectBuilder {
+    pattern("^([1-9][0-9]{0,5}|1000000)/(s|min|h)$")
 }
 
 fn searched() -> ObjectBuilder {

@@ -13,7 +13,7 @@ use actix_web::web::Bytes;
 use utoipa::OpenApi;
 
 use self::answered::Everywhere;
-use super::{applications, chats, health, messages, problem, search};
+use super::{applications, chats, health, keys, messages, problem, search};
 
 /// Applications own chats, chats own messages. Chats and messages are numbered 1, 2, 3 … without gap or repeat.
 ///
@@ -29,6 +29,11 @@ use super::{applications, chats, health, messages, problem, search};
         applications::read,
         applications::rename,
         applications::delete,
+        keys::list,
+        keys::create,
+        keys::revoke,
+        keys::read_limits,
+        keys::set_limits,
         chats::list,
         chats::create,
         chats::read,
@@ -48,6 +53,7 @@ use super::{applications, chats, health, messages, problem, search};
     components(schemas(problem::ProblemDetails, problem::Code)),
     tags(
         (name = "applications", description = "They own chats; their tokens name them"),
+        (name = "keys", description = "What opens an application, and how fast it may be used"),
         (name = "chats", description = "Numbered within their application"),
         (name = "messages", description = "Numbered within their chat, and searchable"),
         (name = "health", description = "For gateways and people who watch"),
@@ -73,7 +79,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::http::ROUTES;
+    use crate::http::call::ROUTES;
     use crate::http::route::Verb;
 
     fn document() -> Value {
@@ -99,7 +105,7 @@ mod tests {
             Verb::Patch => "patch",
             Verb::Delete => "delete",
         };
-        let calls_of = |route: &'static crate::http::Route| {
+        let calls_of = |route: &'static crate::http::route::Route| {
             route.calls.iter().map(|(verb, _)| (route.pattern.to_owned(), name(verb).to_owned()))
         };
         let routed: BTreeSet<_> = ROUTES.iter().flat_map(calls_of).collect();

@@ -200,12 +200,14 @@ const OF_CHAT: [(&str, &str); 4] = [
     ("purges", "chat_number"),
 ];
 /// Where the rows of a deleted application are. Its own row stays, so that its token is never given again.
-const OF_APPLICATION: [&str; 7] = [
+const OF_APPLICATION: [&str; 9] = [
     "messages",
     "message_changes",
     "chat_counters",
     "chats",
     "application_counters",
+    "access_keys",
+    "application_limits",
     "idempotency_keys",
     "purges",
 ];

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::access::first_access_key;
 use super::insert::{begin, count_deleted, present, read_recalled, recall};
 use super::plan::use_of;
 use super::revision::{delete_message, edit_message};
@@ -124,9 +125,13 @@ async fn create_application(session: &mut Session, new: &NewApplication) -> Resu
     }
     statements.push_str(&fill(
         "INSERT INTO applications (id, token, name, created_at, updated_at)
-         SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, ? FROM applications; COMMIT",
+         SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, ? FROM applications; ",
         &[&new.token, &new.name.as_str(), &new.created_at, &new.created_at],
     ));
+    if let Some(access) = &new.access {
+        statements.push_str(&first_access_key(&new.token, access));
+    }
+    statements.push_str("COMMIT");
     commit(session, &statements).await?;
     Ok(Founded::New(Application {
         token: new.token.clone(),

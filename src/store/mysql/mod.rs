@@ -26,6 +26,8 @@ mod count;
 mod audit;
 // Who works on these rows.
 mod nodes;
+// Keys of applications.
+mod access;
 // Migrations, and what else is looked at before the first call.
 mod schema;
 // Statements as text.

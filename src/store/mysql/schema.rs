@@ -157,8 +157,14 @@ fn judge(server: String, cause: refinery::Error) -> OpenError {
 }
 
 fn migrations() -> Result<Vec<Migration>, refinery::Error> {
-    Ok(vec![Migration::unapplied(
-        "V0001__create_rows",
-        include_str!("../../../migrations/mysql/0001_create_rows.sql"),
-    )?])
+    Ok(vec![
+        Migration::unapplied(
+            "V0001__create_rows",
+            include_str!("../../../migrations/mysql/0001_create_rows.sql"),
+        )?,
+        Migration::unapplied(
+            "V0002__create_access",
+            include_str!("../../../migrations/mysql/0002_create_access.sql"),
+        )?,
+    ])
 }

@@ -136,12 +136,14 @@ const OF_CHAT: [(&str, &str, &str); 4] = [
 ];
 /// Where the rows of a deleted application are, besides those of its chats. Its own row stays, so that its token
 /// is never given again.
-const OF_APPLICATION: [(&str, &str); 7] = [
+const OF_APPLICATION: [(&str, &str); 9] = [
     ("messages", "application_id, chat_number, number"),
     ("message_changes", "application_id, chat_number, revision"),
     ("chat_counters", "application_id, number"),
     ("chats", "application_id, number"),
     ("application_counters", "application_id"),
+    ("access_keys", "application_id, number"),
+    ("application_limits", "application_id"),
     ("idempotency_keys", "application_id, key, path_hash"),
     ("purges", "application_id, chat_number"),
 ];

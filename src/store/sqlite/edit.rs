@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Transaction, params};
 
 use super::SqliteStore;
+use super::access::add_access_key;
 use super::keep::{add_to_backlog, count_one_deleted, is_there, recall, remember_key};
 use super::read::{application, message, missing_parent};
 use crate::domain::{
@@ -158,6 +159,10 @@ fn create_application(rows: &Transaction<'_>, new: NewApplication) -> Result<Fou
         "INSERT INTO applications (token, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)",
     )?
     .execute(params![new.token, new.name.as_str(), new.created_at])?;
+    let id = ApplicationId(rows.last_insert_rowid());
+    if let Some(access) = new.access {
+        add_access_key(rows, id, access)?;
+    }
     if let Some(key) = &new.key {
         remember_key(rows, key, &Made::Application(new.token.clone()), new.created_at)?;
     }

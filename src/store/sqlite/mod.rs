@@ -17,6 +17,8 @@ mod count;
 mod audit;
 // The one node there is.
 mod nodes;
+// Keys of applications.
+mod access;
 // Values in rows, and what errors mean.
 mod row;
 
@@ -157,8 +159,14 @@ fn migrate(connection: &mut Connection) -> Result<(), refinery::Error> {
 }
 
 fn migrations() -> Result<Vec<Migration>, refinery::Error> {
-    Ok(vec![Migration::unapplied(
-        "V0001__create_rows",
-        include_str!("../../../migrations/sqlite/0001_create_rows.sql"),
-    )?])
+    Ok(vec![
+        Migration::unapplied(
+            "V0001__create_rows",
+            include_str!("../../../migrations/sqlite/0001_create_rows.sql"),
+        )?,
+        Migration::unapplied(
+            "V0002__create_access",
+            include_str!("../../../migrations/sqlite/0002_create_access.sql"),
+        )?,
+    ])
 }

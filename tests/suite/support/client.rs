@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 pub struct Client {
     http: reqwest::Client,
     pub url: String,
+    key: Option<String>,
 }
 
 /// A whole answer.
@@ -40,11 +41,20 @@ impl Reply {
 impl Client {
     pub fn new(url: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { http, url: url.to_owned() }
+        Self { http, url: url.to_owned(), key: None }
+    }
+
+    /// The same, showing a key.
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self.clone() }
     }
 
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url))
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
     }
 
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Reply {

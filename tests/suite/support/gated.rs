@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use super::eventually;
 use super::in_process::InProcess;
+use super::passed_on::pass_access_on;
 
 /// A store whose writes of drafts and applications wait while its [`Gate`] is shut; all else goes through.
 pub struct Gated {
@@ -200,6 +201,8 @@ impl Edit for Gated {
         self.inner.delete_message(tenant, place, expected).await
     }
 }
+
+pass_access_on!(Gated, inner);
 
 #[async_trait]
 impl Backlog for Gated {

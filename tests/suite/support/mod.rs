@@ -8,6 +8,8 @@ pub mod servers;
 pub mod stack;
 /// The program in this process, on engines of the test's choice.
 pub mod in_process;
+/// The port of keys, passed on.
+pub mod passed_on;
 /// A store that can be held.
 pub mod gated;
 /// A store whose calls can be held, failed and looked at.

@@ -12,6 +12,7 @@ use super::{Client, Stack};
 pub struct Service {
     child: Child,
     client: Client,
+    operator: Client,
     folder: Arc<TempDir>,
     told: Told,
 }
@@ -77,11 +78,14 @@ impl Service {
             .expect("the program");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("a first line");
-        let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) else {
+        let words = line.split([' ', ')']);
+        let mut urls = words.filter(|word| word.starts_with("http://") && !word.contains("/api/"));
+        let Some(url) = urls.next() else {
             child.wait().expect("its end");
             return Err(std::fs::read_to_string(log_of(folder.path())).expect("a log"));
         };
-        Ok(Self { client: Client::new(url), child, folder, told })
+        let operator = Client::new(urls.next().unwrap_or(url));
+        Ok(Self { client: Client::new(url), operator, child, folder, told })
     }
 
     /// Starts another process on the same folder; its complaint, if it refuses.
@@ -91,6 +95,11 @@ impl Service {
 
     pub fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// Where the operator reads health and metrics.
+    pub fn operator(&self) -> &Client {
+        &self.operator
     }
 
     pub fn process_id(&self) -> u32 {

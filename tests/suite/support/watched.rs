@@ -15,6 +15,7 @@ use chat_system::store::{
 };
 
 use super::gated::Gate;
+use super::passed_on::pass_access_on;
 
 /// A store whose calls can be held, failed and looked at, kind by kind.
 struct Watched {
@@ -191,6 +192,8 @@ pass_on! { Edit, Kind::Edit;
         -> Result<Message, Unchanged>;
     delete_message(tenant: &Tenant, place: MessagePlace, expected: Expected) -> Result<(), Unchanged>;
 }
+
+pass_access_on!(Watched, inner);
 
 pass_on! { Backlog, Kind::Backlog;
     claim(limit: u64, until: Timestamp) -> Vec<Claim>;

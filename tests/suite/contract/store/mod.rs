@@ -8,6 +8,8 @@ mod edit;
 mod backlog;
 /// Counters, audit, and the end of what was deleted.
 mod count;
+/// Keys of applications, and how fast they may be used.
+mod access;
 /// What holds for all calls together.
 mod whole;
 /// The store of many nodes.
@@ -27,6 +29,7 @@ use chat_system::store::{Claim, Founded, HighWater, Hole, Kept, Missing, Store, 
 use tempfile::TempDir;
 
 use super::things::{message, new_chat, number, numbered};
+use access::*;
 use backlog::*;
 use count::*;
 use edit::*;
@@ -158,6 +161,10 @@ laws! {
         what_is_given_back_is_handed_out_again,
         a_purge_comes_to_its_end_in_portions_and_takes_nothing_else,
         old_keys_are_swept_in_portions,
+        a_key_opens_its_application_until_it_is_revoked,
+        an_application_is_made_with_its_first_key_and_its_keys_go_with_it,
+        keys_made_at_once_have_numbers_of_their_own_up_to_the_limit,
+        a_rate_is_set_for_one_application_and_taken_back,
         no_call_with_one_tenant_sees_or_changes_anothers,
         all_of_it_survives_closing_and_a_crash,
         whatever_happens_at_once_numbers_are_dense_and_versions_add_up,
@@ -327,6 +334,7 @@ fn new_application(name: &str) -> NewApplication {
         token: Token::fresh().expect("random bits"),
         name: Name::parse(name).expect("a name"),
         key: None,
+        access: None,
         created_at: Timestamp::now(),
     }
 }

@@ -13,6 +13,7 @@ use chat_system::store::{
 
 use super::Bug;
 use crate::contract::things::Dice;
+use crate::support::passed_on::pass_access_on;
 
 /// A right store with one call bent.
 pub(super) struct BentStore {
@@ -260,6 +261,8 @@ impl Edit for BentStore {
         self.right.delete_message(tenant, place, expected).await
     }
 }
+
+pass_access_on!(BentStore, right);
 
 #[async_trait]
 impl Backlog for BentStore {

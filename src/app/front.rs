@@ -1,0 +1,60 @@
+//! The edge of this process: who is let in, and by which port.
+
+use std::any::Any;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
+use actix_web::web::Data;
+use anyhow::Context as _;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+use crate::config::Config;
+use crate::http::{self, Edge, Front, Guard, Origins, Side, Terms};
+
+/// The operator's own listener.
+pub(super) struct OperatorListener {
+    pub(super) address: SocketAddr,
+    pub(super) server: ServerHandle,
+}
+
+/// Who is let in.
+pub(super) fn front(config: &Config) -> anyhow::Result<Front> {
+    let access = &config.access;
+    let guard = match access.admin_key(config.listen)? {
+        None => Guard::Open,
+        Some(admin_key) => Guard::closed(Terms {
+            admin_key: admin_key.to_owned(),
+            application_rate: access.application_rate.0.clone(),
+            chat_rate: access.chat_rate.0.clone(),
+            failure_rate: access.failure_rate.0.clone(),
+            trusted_proxies: access.trusted_proxies.clone(),
+        }),
+    };
+    Ok(Front { guard, origins: Origins::new(&access.cors_origins) })
+}
+
+/// Starts the operator's own listener.
+pub(super) fn show_operator(config: &Config, edge: Data<Edge>) -> anyhow::Result<OperatorListener> {
+    let listen = config.access.operator_listen;
+    let server = HttpServer::new(move || http::service(edge.clone(), Side::Operator))
+        .bind(listen)
+        .with_context(|| format!("{listen} cannot be listened on (--operator-listen)"))?;
+    let address = server.addrs().first().copied().context("nothing is listened on")?;
+    let server = server.workers(1).disable_signals().run();
+    let handle = server.handle();
+    // Its end is the end of this process.
+    tokio::task::spawn_local(server);
+    Ok(OperatorListener { address, server: handle })
+}
+
+/// A client that takes none of its answer for so long is let go (RFC 5482).
+pub(super) fn give_up_stalled(connection: &dyn Any, patience: Duration) {
+    if let Some(stream) = connection.downcast_ref::<TcpStream>()
+        && let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(patience))
+    {
+        tracing::debug!(%error, "a connection has no limit for a stalled answer");
+    }
+}

@@ -1,0 +1,151 @@
+//! Keys of applications, and how fast they may be used: the operator's calls.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::ask::{Answer, Ask};
+use super::creation::created;
+use super::openapi::asked;
+use super::problem::{Code, Problem};
+use super::shape::{self, List, SUCCESS, moment};
+use crate::domain::{AccessKey, Name, NewAccessKey, Rate, Scopes, Secret, Timestamp};
+use crate::store::{ACCESS_KEYS_LIMIT, NoKey};
+
+/// What a key is called where nobody says.
+pub(super) const FIRST_KEY: &str = "first";
+
+/// A key, without its secret.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Key {
+    #[schema(minimum = 1)]
+    number: u64,
+    #[schema(min_length = 1, max_length = 255)]
+    name: String,
+    scopes: Vec<&'static str>,
+    #[serde(serialize_with = "moment")]
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<AccessKey> for Key {
+    fn from(key: AccessKey) -> Self {
+        let AccessKey { number, name, scopes, created_at } = key;
+        let (number, name) = (number.get(), name.as_str().to_owned());
+        Self { number, name, scopes: scopes.names().collect(), created_at }
+    }
+}
+
+/// A key that was just made.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MadeKey {
+    /// `success`
+    message: &'static str,
+    /// The secret. It is shown this once.
+    key: String,
+    data: Key,
+}
+
+/// How fast an application may be used.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Limits {
+    /// Requests, as `100/s`, `60/min` or `1000/h`; `null`: as fast as any.
+    rate: Option<String>,
+}
+
+/// Lists the keys of an application that were not revoked.
+#[utoipa::path(get, path = "/api/v1/applications/{token}/keys", operation_id = "list_keys", tag = "keys",
+    params(asked::OfApplication),
+    responses((status = 200, description = "All of them", body = List<Key, u64>)))]
+pub(super) async fn list(ask: Ask<'_>) -> Answer {
+    let tenant = ask.tenant().await?;
+    let keys = ask.edge.limits.read(ask.edge.store.access_keys(&tenant)).await??;
+    let data = keys.into_iter().map(Key::from).collect();
+    Ok(HttpResponse::Ok().json(List::<Key, u64> { message: SUCCESS, data, next: None, cursor: None }))
+}
+
+/// Makes a key for an application. Its secret is in this answer and nowhere else.
+#[utoipa::path(post, path = "/api/v1/applications/{token}/keys", operation_id = "create_key", tag = "keys",
+    params(asked::OfApplication),
+    request_body(content((asked::NewKey = "application/json"), (asked::NewKeyForm = "application/x-www-form-urlencoded"))),
+    responses((status = 201, description = "Made", body = MadeKey,
+        headers(("Location" = String, description = "Path of the key")))))]
+pub(super) async fn create(mut ask: Ask<'_>) -> Answer {
+    let tenant = ask.tenant().await?;
+    let sent = ask.body().await?;
+    let [name, scopes] = sent.fields(["name", "scopes"])?;
+    let name = Name::parse(&name.unwrap_or_default());
+    let name = name.map_err(|why| Problem::field(Code::Invalid, "Name", why))?;
+    let scopes = match scopes {
+        None => Scopes::ALL,
+        Some(written) => parse_scopes(&written)?,
+    };
+    let secret = fresh_secret()?;
+    let new = NewAccessKey { name, scopes, digest: secret.digest(), created_at: Timestamp::now() };
+    let made = ask.edge.limits.edit(ask.edge.store.add_access_key(&tenant, new)).await?;
+    let made = made.map_err(|why| match why {
+        NoKey::Missing(missing) => missing.into(),
+        NoKey::Full => {
+            let why = format!("can't be more than {ACCESS_KEYS_LIMIT} for one application");
+            Problem::field(Code::Invalid, "Keys", why)
+        }
+    })?;
+    let location = format!("/api/v1/applications/{}/keys/{}", tenant.token, made.number);
+    let key = secret.reveal().to_owned();
+    Ok(created(location).json(MadeKey { message: SUCCESS, key, data: made.into() }))
+}
+
+/// Revokes a key: within 5 seconds it opens nothing, on any node.
+#[utoipa::path(delete, path = "/api/v1/applications/{token}/keys/{key_number}", operation_id = "revoke_key", tag = "keys",
+    params(asked::OfKey),
+    responses((status = 204, description = "Revoked")))]
+pub(super) async fn revoke(ask: Ask<'_>) -> Answer {
+    let tenant = ask.tenant().await?;
+    let number = ask.key()?;
+    ask.edge.limits.edit(ask.edge.store.revoke_access_key(&tenant, number)).await??;
+    Ok(HttpResponse::new(StatusCode::NO_CONTENT))
+}
+
+/// Shows how fast an application may be used.
+#[utoipa::path(get, path = "/api/v1/applications/{token}/limits", operation_id = "read_limits", tag = "keys",
+    params(asked::OfApplication),
+    responses((status = 200, description = "Its limits", body = shape::One<Limits>)))]
+pub(super) async fn read_limits(ask: Ask<'_>) -> Answer {
+    let tenant = ask.tenant().await?;
+    let rate = ask.edge.limits.read(ask.edge.store.rate(&tenant)).await??;
+    Ok(shape::ok(Limits { rate: rate.map(|rate| rate.to_string()) }))
+}
+
+/// Sets how fast an application may be used, within 5 seconds on every node. Without a rate: as fast as any.
+#[utoipa::path(put, path = "/api/v1/applications/{token}/limits", operation_id = "set_limits", tag = "keys",
+    params(asked::OfApplication),
+    request_body(content((asked::NewLimits = "application/json"), (asked::NewLimitsForm = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "Its limits as they are now", body = shape::One<Limits>)))]
+pub(super) async fn set_limits(mut ask: Ask<'_>) -> Answer {
+    let tenant = ask.tenant().await?;
+    let sent = ask.body().await?;
+    let [rate] = sent.fields(["rate"])?;
+    let rate = rate.map(|rate| rate.parse::<Rate>()).transpose();
+    let rate = rate.map_err(|why| Problem::field(Code::Invalid, "Rate", why))?;
+    ask.edge.limits.edit(ask.edge.store.set_rate(&tenant, rate.clone())).await??;
+    Ok(shape::ok(Limits { rate: rate.map(|rate| rate.to_string()) }))
+}
+
+/// A secret that nobody has yet.
+pub(super) fn fresh_secret() -> Result<Secret, Problem> {
+    Secret::fresh().map_err(|error| {
+        tracing::error!(%error, "no random bits");
+        Problem::internal()
+    })
+}
+
+/// A list in JSON, or words with blanks between, as RFC 6749 writes scopes.
+fn parse_scopes(written: &str) -> Result<Scopes, Problem> {
+    let listed: Result<Vec<String>, _> = serde_json::from_str(written);
+    let scopes = match &listed {
+        Ok(names) => Scopes::parse(names.iter().map(String::as_str)),
+        Err(_words) => Scopes::parse(written.split_whitespace()),
+    };
+    scopes.ok_or_else(|| Problem::field(Code::Invalid, "Scopes", "have to be some of read, write and search"))
+}

@@ -1,0 +1,52 @@
+/// Implements [`chat_system::store::Access`] by the store in a field, for a store that bends something else.
+macro_rules! pass_access_on {
+    ($store:ident, $inner:ident) => {
+        const _: () = {
+            use chat_system::domain::{AccessKey, Digest, Holder, NewAccessKey, Number, Rate, Tenant};
+            use chat_system::store::{Access, Missing, NoKey, StoreError};
+
+            #[async_trait::async_trait]
+            impl Access for $store {
+                async fn holder(&self, digest: &Digest) -> Result<Option<Holder>, StoreError> {
+                    self.$inner.holder(digest).await
+                }
+
+                async fn add_access_key(
+                    &self,
+                    tenant: &Tenant,
+                    new: NewAccessKey,
+                ) -> Result<Result<AccessKey, NoKey>, StoreError> {
+                    self.$inner.add_access_key(tenant, new).await
+                }
+
+                async fn access_keys(
+                    &self,
+                    tenant: &Tenant,
+                ) -> Result<Result<Vec<AccessKey>, Missing>, StoreError> {
+                    self.$inner.access_keys(tenant).await
+                }
+
+                async fn revoke_access_key(
+                    &self,
+                    tenant: &Tenant,
+                    number: Number,
+                ) -> Result<Result<(), Missing>, StoreError> {
+                    self.$inner.revoke_access_key(tenant, number).await
+                }
+
+                async fn rate(&self, tenant: &Tenant) -> Result<Result<Option<Rate>, Missing>, StoreError> {
+                    self.$inner.rate(tenant).await
+                }
+
+                async fn set_rate(
+                    &self,
+                    tenant: &Tenant,
+                    rate: Option<Rate>,
+                ) -> Result<Result<(), Missing>, StoreError> {
+                    self.$inner.set_rate(tenant, rate).await
+                }
+            }
+        };
+    };
+}
+pub(crate) use pass_access_on;
