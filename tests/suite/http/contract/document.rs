@@ -23,9 +23,12 @@ async fn every_described_call_is_there_and_every_other_is_not() {
             let application = service.new_application().await;
             let chat = service.new_chat(&application).await;
             service.say(&chat, "hello").await;
+            service.post(&format!("{application}/keys"), &json!({"name": "a"})).await.expect(201);
             let token = application.rsplit('/').next().expect("a token");
-            let target =
-                path.replace("{token}", token).replace("{chat_number}", "1").replace("{message_number}", "1");
+            let target = path.replace("{token}", token);
+            let target = ["{chat_number}", "{message_number}", "{key_number}"]
+                .into_iter()
+                .fold(target, |target, name| target.replace(name, "1"));
             let method_name = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
             let request = service.request(method_name, &target).query(&[("query", "hello")]);
             let request = if matches!(method, "get" | "delete" | "options" | "trace") {
@@ -56,6 +59,9 @@ async fn every_call_of_the_contract_is_described() {
     let contract: BTreeMap<String, &str> = [
         ("/api/v1/applications".to_owned(), "get post"),
         (application.to_owned(), "delete get patch put"),
+        (format!("{application}/keys"), "get post"),
+        (format!("{application}/keys/{{}}"), "delete"),
+        (format!("{application}/limits"), "get put"),
         (format!("{application}/chats"), "get post"),
         (format!("{application}/chats/{{}}"), "delete get"),
         (format!("{application}/chats/{{}}/messages"), "get post"),
