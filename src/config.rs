@@ -159,6 +159,10 @@ pub struct Config {
     #[arg(long, global = true, env = "CHAT_CALL_LIMIT", default_value_t = 4_096, value_parser = positive, value_name = "CALLS")]
     pub call_limit: usize,
 
+    /// Searches of one application at once; more are answered 429
+    #[arg(long, global = true, env = "CHAT_SEARCH_LIMIT", default_value_t = 256, value_parser = positive, value_name = "SEARCHES")]
+    pub search_limit: usize,
+
     /// Connections to a server of the store or the intake at most; of the store at least two
     #[arg(long, global = true, env = "CHAT_ENGINE_CONNECTIONS", default_value_t = 16, value_parser = positive, value_name = "CONNECTIONS")]
     pub engine_connections: usize,

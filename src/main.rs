@@ -38,7 +38,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let engines = Engines::open(&config)?;
     let names = engines.names;
     let app = App::start(engines, &config).await?;
-    let url = format!("http://{}", app.address());
+    let url = app.url();
     let (closed, key) = match app.operator_address() {
         Some(address) => (
             format!("; health and metrics on http://{address}"),
@@ -69,7 +69,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
 /// Says what `/health/ready` answers, for a container's health check: an image of this program needs no other.
 fn health(config: &Config) -> anyhow::Result<()> {
-    let mut address = config.listen;
+    // Where the service is closed, it says more, and says it without TLS.
+    let closed = config.access.admin_key(config.listen).is_ok_and(|key| key.is_some());
+    let mut address = if closed { config.access.operator_listen } else { config.listen };
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() {
             Ipv4Addr::LOCALHOST.into()

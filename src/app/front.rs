@@ -2,8 +2,10 @@
 
 use std::any::Any;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
@@ -11,6 +13,7 @@ use anyhow::Context as _;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
+use super::tls::Certificate;
 use crate::config::Config;
 use crate::http::{self, Edge, Front, Guard, Origins, Side, Terms};
 
@@ -50,9 +53,18 @@ pub(super) fn show_operator(config: &Config, edge: Data<Edge>) -> anyhow::Result
     Ok(OperatorListener { address, server: handle })
 }
 
+/// The certificate of the listener, if it is to speak TLS.
+pub(super) fn certificate(config: &Config) -> anyhow::Result<Option<Arc<Certificate>>> {
+    match (&config.access.tls_cert, &config.access.tls_key) {
+        (Some(chain), Some(key)) => Certificate::read(chain, key).map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// A client that takes none of its answer for so long is let go (RFC 5482).
 pub(super) fn give_up_stalled(connection: &dyn Any, patience: Duration) {
-    if let Some(stream) = connection.downcast_ref::<TcpStream>()
+    let by_tls = || Some(connection.downcast_ref::<TlsStream<TcpStream>>()?.get_ref().0);
+    if let Some(stream) = connection.downcast_ref::<TcpStream>().or_else(by_tls)
         && let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(patience))
     {
         tracing::debug!(%error, "a connection has no limit for a stalled answer");

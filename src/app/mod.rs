@@ -5,6 +5,8 @@
 mod engines;
 // The edge of this process: who is let in, and by which port.
 mod front;
+// The certificate of the listener.
+mod tls;
 // Commands of the operator's.
 mod keys;
 mod reindex;
@@ -35,7 +37,7 @@ use crate::intake::Intake;
 use crate::store::{Company, Entered, Store};
 
 pub use engines::Engines;
-use front::{OperatorListener, front, give_up_stalled, show_operator};
+use front::{OperatorListener, certificate, front, give_up_stalled, show_operator};
 pub use keys::keys;
 pub use reindex::reindex;
 
@@ -49,6 +51,7 @@ const STRAGGLERS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The running service.
 pub struct App {
+    scheme: &'static str,
     address: SocketAddr,
     door: Door,
     edge: Data<Edge>,
@@ -132,7 +135,7 @@ impl App {
             request_timeout: config.request_timeout,
             engine_timeout: config.engine_timeout,
             ack_wait: config.ack_wait,
-            calls: Calls::new(config.call_limit),
+            calls: Calls::new(config.call_limit, config.search_limit),
         };
         let behind = Behind { store: Arc::clone(&store), search, door: door.clone(), vitals };
         let edge = Data::new(Edge::new(behind, names, limits, front));
@@ -142,9 +145,13 @@ impl App {
             std::thread::available_parallelism().map_or(1, usize::from).min(config.connection_limit);
         let request_timeout = config.request_timeout;
         let server = HttpServer::new(move || http::service(served.clone(), Side::Clients))
-            .on_connect(move |connection, _data| give_up_stalled(connection, request_timeout))
-            .bind(config.listen)
-            .with_context(|| format!("{} cannot be listened on", config.listen))?;
+            .on_connect(move |connection, _data| give_up_stalled(connection, request_timeout));
+        let certificate = certificate(config)?;
+        let server = match &certificate {
+            Some(certificate) => server.bind_rustls_0_23(config.listen, certificate.config()?),
+            None => server.bind(config.listen),
+        };
+        let server = server.with_context(|| format!("{} cannot be listened on", config.listen))?;
         let address = server.addrs().first().copied().context("nothing is listened on")?;
         let server = server
             .workers(workers)
@@ -156,7 +163,12 @@ impl App {
             .run();
         let handle = server.handle();
         let operator = if edge.is_open() { None } else { Some(show_operator(config, shown)?) };
+        let scheme = if certificate.is_some() { "https" } else { "http" };
+        if let Some(certificate) = certificate {
+            tokio::task::spawn_local(certificate.follow());
+        }
         Ok(Self {
+            scheme,
             address,
             door,
             edge,
@@ -174,6 +186,12 @@ impl App {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where clients come in.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Where the operator reads health and metrics, if not where clients come in.

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
@@ -22,6 +23,15 @@ pub struct Access {
     /// Listen beyond loopback without an operator's key: whoever reaches the port may do everything
     #[arg(long, global = true, env = "CHAT_OPEN")]
     pub open: bool,
+
+    /// File of the certificate (PEM, with those that it is vouched for by) that the listener shows: it then speaks TLS. Read
+    /// again when it changes
+    #[arg(long, global = true, env = "CHAT_TLS_CERT", requires = "tls_key", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// File of the certificate's private key (PEM)
+    #[arg(long, global = true, env = "CHAT_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
 
     /// Address and port of health in detail and of metrics, where the service is closed
     #[arg(

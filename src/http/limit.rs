@@ -1,6 +1,8 @@
 //! Bounds of a request: its size, its time, and how long an engine is waited for.
 
+use std::collections::HashMap;
 use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -12,6 +14,7 @@ use tokio::time::timeout;
 
 use super::problem::{Code, Problem};
 use crate::actors::CreateError;
+use crate::domain::ApplicationId;
 use crate::search::SearchError;
 use crate::store::StoreError;
 
@@ -37,14 +40,53 @@ pub struct Calls {
     reads: Semaphore,
     edits: Semaphore,
     finds: Semaphore,
+    /// How many searches each application has at work, and may have: one that asks for many or slow ones leaves the
+    /// others theirs.
+    searching: Mutex<HashMap<ApplicationId, usize>>,
+    search_limit: usize,
+}
+
+/// The turn of one search; the place is free again when it is dropped.
+pub(super) struct Turn<'a> {
+    calls: &'a Calls,
+    application: ApplicationId,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut searching = self.calls.searching();
+        if let Some(at_work) = searching.get_mut(&self.application) {
+            *at_work -= 1;
+            if *at_work == 0 {
+                searching.remove(&self.application);
+            }
+        }
+    }
 }
 
 impl Calls {
-    /// So many of each kind.
+    /// So many of each kind, and of one application's searches.
     #[must_use]
-    pub fn new(limit: usize) -> Self {
+    pub fn new(limit: usize, search_limit: usize) -> Self {
         let places = || Semaphore::new(limit.min(Semaphore::MAX_PERMITS));
-        Self { reads: places(), edits: places(), finds: places() }
+        let searching = Mutex::default();
+        Self { reads: places(), edits: places(), finds: places(), searching, search_limit }
+    }
+
+    /// The turn of one search of this application's.
+    pub(super) fn turn(&self, application: ApplicationId) -> Result<Turn<'_>, Problem> {
+        let mut searching = self.searching();
+        let at_work = searching.entry(application).or_default();
+        if *at_work >= self.search_limit {
+            let detail = format!("This application has {} searches at work", self.search_limit);
+            return Err(Problem::too_many(detail, 1));
+        }
+        *at_work += 1;
+        Ok(Turn { calls: self, application })
+    }
+
+    fn searching(&self) -> MutexGuard<'_, HashMap<ApplicationId, usize>> {
+        self.searching.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

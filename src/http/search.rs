@@ -114,6 +114,7 @@ async fn find(ask: &Ask<'_>, query: Option<&str>, page: HitPage) -> Result<Page,
     let query = query.map_err(|why| Problem::field(Code::Invalid, "Query", why))?;
     let tenant = ask.tenant().await?;
     let place = ask.chat_of(&tenant)?;
+    let _turn = ask.edge.limits.calls.turn(tenant.id)?;
     ask.edge.limits.read(ask.edge.store.chat(&tenant, place.chat)).await??;
     let deadline = Instant::now() + ask.edge.limits.engine_timeout;
     let hits = hits(ask, place, &query, page).await?;

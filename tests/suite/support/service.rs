@@ -79,7 +79,7 @@ impl Service {
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("a first line");
         let words = line.split([' ', ')']);
-        let mut urls = words.filter(|word| word.starts_with("http://") && !word.contains("/api/"));
+        let mut urls = words.filter(|word| word.starts_with("http") && !word.contains("/api/"));
         let Some(url) = urls.next() else {
             child.wait().expect("its end");
             return Err(std::fs::read_to_string(log_of(folder.path())).expect("a log"));
