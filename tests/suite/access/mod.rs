@@ -6,6 +6,8 @@ mod isolation;
 mod keys;
 /// So many requests and no more.
 mod rates;
+/// What attackers send.
+mod attacks;
 /// TLS, and certificates that are renewed.
 mod tls;
 /// What is on the outside: headers, other origins, the operator's own listener, logs.
