@@ -2,6 +2,8 @@
 
 // Who is let in, and how fast.
 mod access;
+// Values that are not shown where they are refused.
+mod unshown;
 // Which engine, and where it is.
 mod urls;
 
@@ -12,6 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use access::{Access, AdminKeyError};
+use unshown::Unshown;
 pub use urls::{IntakeUrl, SearchUrl, ServerUrl, StoreUrl};
 
 /// A chat backend: applications own chats, chats own messages, numbered without gap or repeat, searchable by
@@ -90,6 +93,7 @@ pub struct Config {
         env = "CHAT_INTAKE_URL",
         hide_env_values = true,
         default_value = "memory:",
+        value_parser = Unshown::<IntakeUrl>::new(),
         value_name = "URL"
     )]
     pub intake: IntakeUrl,
@@ -102,6 +106,7 @@ pub struct Config {
         env = "CHAT_STORE_URL",
         hide_env_values = true,
         default_value = "sqlite:",
+        value_parser = Unshown::<StoreUrl>::new(),
         value_name = "URL"
     )]
     pub store: StoreUrl,
@@ -115,6 +120,7 @@ pub struct Config {
         env = "CHAT_SEARCH_URL",
         hide_env_values = true,
         default_value = "tantivy:",
+        value_parser = Unshown::<SearchUrl>::new(),
         value_name = "URL"
     )]
     pub search: SearchUrl,

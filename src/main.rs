@@ -62,7 +62,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::warn!(signal = second, "ended at once");
         std::process::exit(1);
     });
-    app.drain().await?;
+    if let Err(undrained) = app.drain().await {
+        // Whoever still works would hold the process up, past its deadline.
+        eprintln!("chat-system: {undrained}");
+        std::process::exit(1);
+    }
     tracing::info!("drained");
     Ok(())
 }

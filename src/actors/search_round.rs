@@ -10,10 +10,13 @@ use super::vitals::{EngineState, SEARCH, Vitals};
 use crate::domain::Timestamp;
 use crate::metrics::METRICS;
 use crate::search::Search;
-use crate::store::{Claim, ClaimId, Range, Store, Task};
+use crate::store::{Claim, ClaimId, Range, Row, Store, Task};
 
 /// Messages of one round, about.
 const ROUND_MESSAGES: u64 = 2_000;
+
+/// Bytes of bodies that are indexed in one go, so that a drain does not wait for more.
+const STEP_BYTES: usize = 256 * 1024;
 
 /// From switching to an index until the store knows of it, about.
 const SWITCH_TIME: Duration = Duration::from_millis(200);
@@ -135,9 +138,13 @@ async fn try_round(desk: &Desk, renew: bool) -> Result<Round, Failure> {
     }
     let ids: Vec<ClaimId> = claims.iter().map(|claim| claim.id).collect();
     match take(desk, &claims).await {
-        Ok(messages) => {
+        Ok(Some(messages)) => {
             desk.store.finish(&ids).await?;
             Ok(if messages >= ROUND_MESSAGES { Round::Full } else { Round::Some })
+        }
+        Ok(None) => {
+            desk.store.release(&ids).await?;
+            Ok(Round::Some)
         }
         Err(failure) => {
             // Else nobody would try them again before the claims lapse.
@@ -147,8 +154,8 @@ async fn try_round(desk: &Desk, renew: bool) -> Result<Round, Failure> {
     }
 }
 
-/// Brings what was claimed into the index; says of about how many messages.
-async fn take(desk: &Desk, claims: &[Claim]) -> Result<u64, Failure> {
+/// Brings what was claimed into the index; says of about how many messages. `None` where a drain ended it before.
+async fn take(desk: &Desk, claims: &[Claim]) -> Result<Option<u64>, Failure> {
     let mut ranges: Vec<Range> = Vec::new();
     let (mut forgotten, mut messages) = (Vec::new(), 0);
     for claim in claims {
@@ -162,12 +169,35 @@ async fn take(desk: &Desk, claims: &[Claim]) -> Result<u64, Failure> {
     }
     while !ranges.is_empty() {
         let found = desk.store.rows(&ranges).await?;
-        METRICS.indexed.inc_by(found.rows.len() as u64);
-        desk.search.index(found.rows).await?;
+        for step in steps(found.rows) {
+            if desk.has_enough() {
+                return Ok(None);
+            }
+            METRICS.indexed.inc_by(step.len() as u64);
+            desk.search.index(step).await?;
+        }
         ranges = found.rest;
     }
     if !forgotten.is_empty() {
         desk.search.forget(forgotten).await?;
     }
-    Ok(messages)
+    Ok(Some(messages))
+}
+
+/// Rows in portions that are soon indexed, however long their bodies are.
+fn steps(rows: Vec<Row>) -> Vec<Vec<Row>> {
+    let mut steps: Vec<Vec<Row>> = Vec::new();
+    let mut bytes = 0;
+    for row in rows {
+        let row_bytes = row.body.as_ref().map_or(0, |body| body.as_str().len());
+        bytes += row_bytes;
+        match steps.last_mut() {
+            Some(step) if bytes <= STEP_BYTES => step.push(row),
+            _ => {
+                bytes = row_bytes;
+                steps.push(vec![row]);
+            }
+        }
+    }
+    steps
 }

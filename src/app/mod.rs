@@ -238,8 +238,8 @@ impl App {
             server.stop(false).await;
         }
         self.arbiter.stop();
-        // The engines close when the last actor lets go of them.
-        if self.arbiter.join().is_err() {
+        // The engines close when the last actor lets go of them; who is still at work would be waited for without end.
+        if drained.is_ok() && self.arbiter.join().is_err() {
             tracing::error!("the actors' thread panicked");
         }
         drained

@@ -108,7 +108,10 @@ fn path(text: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::config::Cli;
 
     #[test]
     fn an_unknown_engine_is_named_without_its_password() {
@@ -117,6 +120,15 @@ mod tests {
             error.contains("oracle:") && error.contains("sqlite:") && !error.contains("secret"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_password_is_not_shown_where_its_url_is_refused() {
+        for flag in ["--intake", "--store", "--search"] {
+            let refused = Cli::try_parse_from(["chat-system", flag, "oracle://user:secret@host/name"]);
+            let said = refused.expect_err("refused").to_string();
+            assert!(said.contains(flag) && said.contains("oracle:") && !said.contains("secret"), "{said}");
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(super) async fn list(ask: Ask<'_>) -> Answer {
         next: listed.next.map(|token| token.to_string()),
         cursor: (page.order == Order::Ascending).then(cursor),
     };
-    Ok(given.answer(ask.request, page.order, &list))
+    Ok(given.answer(ask.request, page.order, &list, None))
 }
 
 /// Creates an application.

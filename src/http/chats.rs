@@ -8,7 +8,7 @@ use super::creation::{self, Outcome};
 use super::idempotency::key_use;
 use super::openapi::asked;
 use super::shape::{self, List, NumberedChat, One, SUCCESS};
-use crate::domain::{Chat, ChatPlace, Content, Draft, DraftId, Order, Parent, Tenant, Timestamp};
+use crate::domain::{Chat, ChatPlace, Content, Draft, DraftId, Parent, Tenant, Timestamp};
 
 /// Lists the chats of an application in the order of their numbers.
 #[utoipa::path(get, path = "/api/v1/applications/{token}/chats", operation_id = "list_chats", tag = "chats",
@@ -26,9 +26,9 @@ pub(super) async fn list(ask: Ask<'_>) -> Answer {
         message: SUCCESS,
         data: listed.items.into_iter().map(|chat| shape::Chat::of(tenant.token.clone(), chat)).collect(),
         next: listed.next,
-        cursor: (page.order == Order::Ascending).then(|| listed.cursor.unwrap_or(0)),
+        cursor: given.cursor(&page, listed.cursor)?,
     };
-    Ok(given.answer(ask.request, page.order, &list))
+    Ok(given.answer_numbers(ask.request, page.order, &list))
 }
 
 /// Creates a chat. It needs no body.

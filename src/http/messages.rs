@@ -12,8 +12,7 @@ use super::openapi::asked;
 use super::problem::{Code, Problem};
 use super::shape::{self, List, NumberedMessage, One, SUCCESS};
 use crate::domain::{
-    Body, ChatPlace, Content, Draft, DraftId, Message, MessagePlace, Order, Parent, Tenant, TextError,
-    Timestamp,
+    Body, ChatPlace, Content, Draft, DraftId, Message, MessagePlace, Parent, Tenant, TextError, Timestamp,
 };
 
 /// Lists the messages of a chat in the order of their numbers.
@@ -35,9 +34,9 @@ pub(super) async fn list(ask: Ask<'_>) -> Answer {
         message: SUCCESS,
         data: listed.items.into_iter().map(shape::Message::from).collect(),
         next: listed.next,
-        cursor: (page.order == Order::Ascending).then(|| listed.cursor.unwrap_or(0)),
+        cursor: given.cursor(&page, listed.cursor)?,
     };
-    Ok(given.answer(ask.request, page.order, &list))
+    Ok(given.answer_numbers(ask.request, page.order, &list))
 }
 
 /// Creates a message.
@@ -86,15 +85,18 @@ pub(super) async fn create(mut ask: Ask<'_>) -> Answer {
 /// Shows a message.
 #[utoipa::path(get, path = "/api/v1/applications/{token}/chats/{chat_number}/messages/{message_number}",
     operation_id = "read_message", tag = "messages",
-    params(asked::OfMessage, asked::IfNoneMatchHeader),
+    params(asked::OfMessage, asked::IfMatchHeader, asked::IfNoneMatchHeader),
     responses(
         (status = 200, description = "The message", body = One<shape::Message>, headers(("ETag" = String, description = "The version"))),
         (status = 304, description = "It is at a version that `If-None-Match` names", headers(("ETag" = String, description = "The version")))))]
 pub(super) async fn read(ask: Ask<'_>) -> Answer {
     let tenant = ask.tenant().await?;
     let (chat, number) = (ask.chat()?, ask.message()?);
-    let known = known(ask.headers())?;
+    let (expected, known) = (expected(ask.headers())?, known(ask.headers())?);
     let message = ask.edge.limits.read(ask.edge.store.message(&tenant, chat, number)).await??;
+    if !allows(&expected, message.version) {
+        return Err(Problem::stale());
+    }
     if known.is_some_and(|known| known.name(message.version)) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, etag(message.version))).finish());
     }

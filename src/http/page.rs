@@ -51,6 +51,15 @@ impl<'q> Given<'q> {
         Ok(Page { after, before, order: self.order()?, limit: self.limit()? })
     }
 
+    /// Where the reader comes back to later: no further than its pages before said, so that a number which was still to
+    /// come there is not passed by whoever goes on with `next` (law 10). Ascending lists only.
+    pub(super) fn cursor(&self, page: &Page<u64>, listed: Option<u64>) -> Result<Option<u64>, Problem> {
+        let held = self.one("cursor")?.map(place).transpose()?;
+        let listed = listed.unwrap_or(0);
+        let cursor = held.map_or(listed, |held| held.min(listed));
+        Ok((page.order == Order::Ascending).then_some(cursor))
+    }
+
     /// Which applications are asked for. Whether a cursor names one is for the store to say.
     pub(super) fn tokens(&self) -> Result<Page<Token>, Problem> {
         let after = self.one("after")?.filter(|text| *text != BEGINNING);
@@ -72,28 +81,51 @@ impl<'q> Given<'q> {
         limit(self.one("limit")?, LIST_DEFAULT, LIST_LIMIT)
     }
 
-    /// One page, with the link to the next.
-    pub(super) fn answer<T, C>(&self, request: &HttpRequest, order: Order, list: &List<T, C>) -> HttpResponse
+    /// One page of numbered things.
+    pub(super) fn answer_numbers<T>(
+        &self,
+        request: &HttpRequest,
+        order: Order,
+        list: &List<T, u64>,
+    ) -> HttpResponse
+    where
+        T: Serialize + ToSchema,
+    {
+        let held = list.cursor.filter(|cursor| list.next.is_some_and(|next| *cursor < next));
+        self.answer(request, order, list, held)
+    }
+
+    /// One page, with the link to the next, which holds the cursor back where a number is still to come before it.
+    pub(super) fn answer<T, C>(
+        &self,
+        request: &HttpRequest,
+        order: Order,
+        list: &List<T, C>,
+        held: Option<u64>,
+    ) -> HttpResponse
     where
         T: Serialize + ToSchema,
         C: Serialize + ToSchema + Display,
     {
         let mut response = HttpResponse::Ok();
         if let Some(next) = &list.next {
-            response.insert_header((LINK, self.link(request, order, &next.to_string())));
+            response.insert_header((LINK, self.link(request, order, &next.to_string(), held)));
         }
         response.json(list)
     }
 
     /// `Link` to the next page: this request with another place.
-    pub(super) fn link(&self, request: &HttpRequest, order: Order, next: &str) -> String {
+    pub(super) fn link(&self, request: &HttpRequest, order: Order, next: &str, held: Option<u64>) -> String {
         let name = match order {
             Order::Ascending => "after",
             Order::Descending => "before",
         };
-        let kept = self.pairs.iter().filter(|(given, _)| given != name);
+        let kept = self.pairs.iter().filter(|(given, _)| given != name && given != "cursor");
         let mut query = Serializer::new(String::new());
         query.extend_pairs(kept).append_pair(name, next);
+        if let Some(cursor) = held {
+            query.append_pair("cursor", &cursor.to_string());
+        }
         format!("<{}?{}>; rel=\"next\"", request.uri().path(), query.finish())
     }
 }
@@ -172,6 +204,7 @@ mod tests {
             "limit=%00",
             "limit=\u{0663}",
         ];
+        assert!(Given::parse("cursor=x").and_then(|given| given.cursor(&given.numbers()?, None)).is_err());
         for case in cases {
             assert!(Given::parse(case).and_then(|given| given.numbers()).is_err(), "{case}");
         }
@@ -193,9 +226,11 @@ mod tests {
     fn the_link_keeps_the_other_parameters() {
         let request = TestRequest::with_uri("/a/b?x=%26+1&after=3&limit=2").to_http_request();
         let given = Given::parse(request.query_string()).expect("pairs");
-        let up = given.link(&request, Order::Ascending, "5");
+        let up = given.link(&request, Order::Ascending, "5", None);
         assert_eq!(up, "</a/b?x=%26+1&limit=2&after=5>; rel=\"next\"");
-        let down = given.link(&request, Order::Descending, "5");
+        let held = given.link(&request, Order::Ascending, "5", Some(4));
+        assert_eq!(held, "</a/b?x=%26+1&limit=2&after=5&cursor=4>; rel=\"next\"");
+        let down = given.link(&request, Order::Descending, "5", None);
         assert_eq!(down, "</a/b?x=%26+1&after=3&limit=2&before=5>; rel=\"next\"");
     }
 }

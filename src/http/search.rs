@@ -98,7 +98,7 @@ pub(super) async fn by_query_string(ask: Ask<'_>) -> Answer {
     let found = find(&ask, given.one("query")?, page).await?;
     let mut response = HttpResponse::Ok();
     if let Some(next) = &found.next {
-        response.insert_header((LINK, given.link(ask.request, Order::Ascending, next)));
+        response.insert_header((LINK, given.link(ask.request, Order::Ascending, next, None)));
     }
     Ok(response.content_type(ContentType::json()).body(found.json))
 }

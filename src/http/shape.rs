@@ -102,7 +102,8 @@ pub(super) struct List<T: ToSchema, C: ToSchema> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) next: Option<C>,
-    /// On ascending lists: the place to come back to later. It never passes what is still to come.
+    /// On ascending lists: the place to come back to later. It never passes what is still to come; the `Link` to the
+    /// next page keeps it so.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) cursor: Option<C>,

@@ -164,6 +164,11 @@ async fn the_audit_closes_holes_that_nobody_will_fill() {
     let (chats, messages) = (format!("{application}/chats"), format!("{chat}/messages"));
     let page = service.get(&messages).await.expect(200).json();
     assert_eq!(page["cursor"], 2, "3 may still come");
+    assert_eq!(
+        walk(&service, &format!("{messages}?limit=1")).await,
+        (vec![1, 2, 4, 5], 2),
+        "page by page too"
+    );
     for (list, last) in [(&messages, 5), (&chats, 3)] {
         eventually(AFTER_AN_AUDIT, "a closed hole", async || {
             let page = service.get(list).await.expect(200).json();
@@ -195,6 +200,20 @@ async fn counting_does_not_change_when_a_parent_was_updated() {
     for (path, before) in [(&application, founded), (&chat, made)] {
         let now = service.get(path).await.expect(200).json()["data"].clone();
         assert_eq!((&now["created_at"], &now["updated_at"]), (&before["created_at"], &before["updated_at"]));
+    }
+}
+
+/// Follows the links of a list to its end: its numbers, and the cursor of its last page.
+async fn walk(client: &Client, list: &str) -> (Vec<u64>, u64) {
+    let (mut numbers, mut path) = (Vec::new(), list.to_owned());
+    loop {
+        let reply = client.get(&path).await.expect(200);
+        let page = reply.json();
+        numbers.extend(page["data"].as_array().expect("a list").iter().map(|item| number(&item["number"])));
+        match reply.header("link").split_once('>') {
+            Some((target, _rel)) => path = target.trim_start_matches('<').to_owned(),
+            None => return (numbers, number(&page["cursor"])),
+        }
     }
 }
 

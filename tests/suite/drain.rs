@@ -17,6 +17,8 @@ use crate::support::{Service, eventually};
 
 /// Far less than the deadline of a drain, which is 20 s: who needs it held up.
 const SOON: Duration = Duration::from_secs(5);
+/// As the service has it where nobody says.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Waits for the end of a process, but not forever.
 async fn end_of_process(service: &mut Service, within: Duration) -> ExitStatus {
@@ -464,4 +466,23 @@ async fn a_drain_on_a_full_disk_ends_by_its_deadline_and_loses_nothing_that_was_
     history.create(0, &service, &messages, Some("next")).await.1.number();
     assert_eq!(history.faults(&service, Line::Dense).await, []);
     assert!(service.stop().success());
+}
+
+#[tokio::test]
+async fn a_backlog_of_long_messages_is_left_to_the_next_start() {
+    const MESSAGES: usize = 16;
+    let mut service = Service::start();
+    let chat = service.new_chat(&service.new_application().await).await;
+    let list = format!("{chat}/messages");
+    // Of the longest that there are, and of a script that is cut into many words.
+    let han: String = (0..43_000_u32).filter_map(|at| char::from_u32(0x4e00 + at * 7_919 % 20_000)).collect();
+    for _ in 0..MESSAGES {
+        service.post(&list, &json!({"body": han})).await.expect(201);
+    }
+    let asked = Instant::now();
+    service.terminate();
+    assert!(service.wait().success());
+    assert!(asked.elapsed() < DRAIN_DEADLINE, "{:?}", asked.elapsed());
+    let service = service.start_again();
+    assert_eq!(service.all(&list).await.len(), MESSAGES);
 }

@@ -40,6 +40,7 @@ parameters! {
         limit(LIST_DEFAULT, LIST_LIMIT),
         query("after", place(), "Only numbers above this one"),
         query("before", place(), "Only numbers below this one"),
+        query("cursor", place(), "The `cursor` of the page before, where it is below its `next`: that of this page does not pass it"),
         order(),
     ];
     TokenPage => [

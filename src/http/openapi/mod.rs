@@ -19,7 +19,8 @@ use super::{applications, chats, health, keys, messages, problem, search};
 ///
 /// `/message` and `/messages` are the same path everywhere, and so is a path with one trailing slash. HEAD is GET
 /// without a body. Bodies are JSON objects or forms: a JSON number where text is expected is taken as its text,
-/// `null` as absent, and unknown fields are ignored; so are unknown query parameters.
+/// `null` as absent, and unknown fields are ignored; so are unknown query parameters. What is hardly HTTP (no `Host`,
+/// a broken framing, headers without end) is answered by the server below, with a status and without a body.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Chat system"),

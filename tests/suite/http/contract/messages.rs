@@ -171,6 +171,10 @@ async fn a_change_is_made_only_at_the_version_that_it_names() {
     let any = change(&service, Method::PUT, &path, "*", &json!({"body": "fourth"})).await.expect(200);
     assert_ne!(third.header("etag"), any.header("etag"));
     change(&service, Method::DELETE, &path, third.header("etag"), &json!(null)).await.expect(412);
+    let read =
+        async |tags: &str| service.send(service.request(Method::GET, &path).header("If-Match", tags)).await;
+    read(third.header("etag")).await.expect(412);
+    read("*").await.expect(200);
     change(&service, Method::DELETE, &path, any.header("etag"), &json!(null)).await.expect(204);
     for method in [Method::PUT, Method::DELETE] {
         let gone = change(&service, method, &path, any.header("etag"), &json!({"body": "late"})).await;
