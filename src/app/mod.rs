@@ -162,7 +162,9 @@ impl App {
             .disable_signals()
             .run();
         let handle = server.handle();
-        let operator = if edge.is_open() { None } else { Some(show_operator(config, shown)?) };
+        // Beside TLS too: whoever looks after this process need not know its certificate.
+        let beside = !edge.is_open() || certificate.is_some();
+        let operator = if beside { Some(show_operator(config, shown)?) } else { None };
         let scheme = if certificate.is_some() { "https" } else { "http" };
         if let Some(certificate) = certificate {
             tokio::task::spawn_local(certificate.follow());

@@ -50,7 +50,9 @@ pub(super) async fn serve(
     for (name, value) in SURFACE {
         response.headers_mut().insert(name, value);
     }
-    edge.origins.sign(request.headers(), &mut response);
+    if side == Side::Clients {
+        edge.origins.sign(request.headers(), &mut response);
+    }
     close_after(request.headers(), response, payload)
 }
 
@@ -71,16 +73,16 @@ async fn answer(
     found: &Found<'_>,
     request_id: &str,
 ) -> Answer {
-    let allow = found.route.allow();
-    if let Some(response) = edge.origins.preflight(request.method(), request.headers(), allow) {
+    let asks_first = || edge.origins.preflight(request.method(), request.headers(), found.route.allow());
+    if let (Side::Clients, Some(response)) = (side, asks_first()) {
         return Ok(response);
     }
     let call = found.call(request.method())?;
-    let Pass { holder, headers } = match side {
+    let Pass { shown, reading: _reading, headers } = match side {
         Side::Clients => edge.guard.admit(edge, call, request, found.names, request_id).await?,
         Side::Operator => Pass::of_operator(call)?,
     };
-    let ask = Ask::new(edge, request, payload, found.names, holder.map(|holder| holder.tenant));
+    let ask = Ask::new(edge, request, payload, found.names, shown);
     match dispatch(call, side, ask).await {
         Ok(mut response) => {
             for (name, value) in headers {

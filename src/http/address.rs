@@ -17,8 +17,9 @@ pub(super) fn client(request: &HttpRequest, trusted: &[IpNet]) -> IpAddr {
     if !is_trusted(&peer) {
         return peer;
     }
+    // A line that is no text is an address that is none, and ends what is believed.
     let lines: Vec<&str> =
-        request.headers().get_all(X_FORWARDED_FOR).filter_map(|line| line.to_str().ok()).collect();
+        request.headers().get_all(X_FORWARDED_FOR).map(|line| line.to_str().unwrap_or_default()).collect();
     let mut client = peer;
     for heard in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
         let Some(heard) = parse(heard.trim()) else { break };
@@ -84,6 +85,11 @@ mod tests {
         assert_eq!(from("10.0.0.1", &["10.0.0.3, 10.0.0.2"]), "10.0.0.3", "one of our own");
         assert_eq!(from("10.0.0.1", &["203.0.113.7, unknown"]), "10.0.0.1", "a proxy that does not say");
         assert_eq!(from("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(
+            from("10.0.0.1", &["198.51.100.9", "\u{e9}, 203.0.113.7"]),
+            "10.0.0.1",
+            "a line of no text"
+        );
     }
 
     #[test]

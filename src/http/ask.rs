@@ -8,7 +8,7 @@ use super::Edge;
 use super::body::Sent;
 use super::page::Given;
 use super::problem::Problem;
-use crate::domain::{ChatPlace, Number, Tenant, Token};
+use crate::domain::{ChatPlace, Digest, Number, Tenant, Token};
 use crate::store::Missing;
 
 /// What a handler answers.
@@ -19,8 +19,8 @@ pub(super) struct Ask<'r> {
     pub(super) request: &'r HttpRequest,
     payload: &'r mut Payload,
     names: [&'r str; 3],
-    /// The tenant whose key was shown, which is that of the path.
-    holder: Option<Tenant>,
+    /// The digest of the key that was shown, and the tenant whose it is, which is that of the path.
+    shown: Option<(Digest, Tenant)>,
 }
 
 impl<'r> Ask<'r> {
@@ -29,14 +29,14 @@ impl<'r> Ask<'r> {
         request: &'r HttpRequest,
         payload: &'r mut Payload,
         names: [&'r str; 3],
-        holder: Option<Tenant>,
+        shown: Option<(Digest, Tenant)>,
     ) -> Self {
-        Self { edge, request, payload, names, holder }
+        Self { edge, request, payload, names, shown }
     }
 
     /// The application of the path. It may have been deleted since it was looked up; the store looks again.
     pub(super) async fn tenant(&self) -> Result<Tenant, Problem> {
-        if let Some(tenant) = &self.holder {
+        if let Some((_digest, tenant)) = &self.shown {
             return Ok(tenant.clone());
         }
         let [token, _, _] = self.names;
@@ -80,9 +80,12 @@ impl<'r> Ask<'r> {
         Given::parse(self.request.query_string())
     }
 
-    /// The body, once it has arrived. A second call finds it empty.
+    /// The body, once it has arrived. A second call finds it empty. A key that was revoked while it came opens nothing.
     pub(super) async fn body(&mut self) -> Result<Sent, Problem> {
         let bytes = self.edge.limits.collect(self.request, self.payload).await?;
+        if let Some((digest, _tenant)) = &self.shown {
+            self.edge.guard.is_still_good(self.edge, *digest).await?;
+        }
         Sent::new(self.headers(), bytes)
     }
 }

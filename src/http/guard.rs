@@ -10,13 +10,17 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use ipnet::IpNet;
 use subtle::ConstantTimeEq as _;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::call::Call;
+use super::failures::Failures;
 use super::keyring::Keyring;
 use super::problem::{Code, Problem};
-use super::rates::{Buckets, Rates, whole_seconds};
+use super::rates::Rates;
 use super::{Edge, address};
-use crate::domain::{Digest, Holder, Number, Rate, Scope, Secret};
+use crate::actors::EngineState;
+use crate::actors::vitals::STORE;
+use crate::domain::{Digest, Holder, Number, Rate, Scope, Secret, Tenant, Token};
 use crate::store::Missing;
 
 /// What a call takes where the door is closed.
@@ -63,8 +67,10 @@ pub struct Closed {
 /// Whoever was let in.
 #[derive(Default)]
 pub(super) struct Pass {
-    /// Whose key was shown; none of the operator and where the door is open.
-    pub(super) holder: Option<Holder>,
+    /// Whose key was shown, and its digest; none of the operator and where the door is open.
+    pub(super) shown: Option<(Digest, Tenant)>,
+    /// A place among its application's reads.
+    pub(super) reading: Option<OwnedSemaphorePermit>,
     /// What the answer says of limits.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -86,7 +92,7 @@ impl Guard {
             admin: digest(&terms.admin_key),
             keyring: Keyring::default(),
             rates: Rates::new(terms.application_rate, terms.chat_rate),
-            failures: Failures { rate: terms.failure_rate, by_address: Buckets::default() },
+            failures: Failures::new(terms.failure_rate),
             trusted_proxies: terms.trusted_proxies,
         }))
     }
@@ -112,77 +118,126 @@ impl Guard {
             Right::Of(scope) => (false, Some(scope)),
             Right::AdminOr(scope) => (true, Some(scope)),
         };
-        let shown = closed.identify(edge, request, request_id).await?;
-        match (shown, scope) {
-            (Shown::Admin, _) if admin => {
-                closed.record_admin(request, call, names, request_id);
-                Ok(Pass::default())
+        let caller = Caller { address: closed.client(request), request_id, application: application(names) };
+        match (closed.identify(edge, request, &caller).await?, scope) {
+            (Shown::Admin, _) => {
+                // Every one of them, since they are few.
+                let Caller { address, application, .. } = caller;
+                tracing::info!(%address, request_id, ?call, application, "the operator's key was shown");
+                let refused = || Problem::new(Code::Forbidden, "This takes a key of the application");
+                if admin { Ok(Pass::default()) } else { Err(refused()) }
             }
-            (Shown::Admin, _) => Err(Problem::new(Code::Forbidden, "This takes a key of the application")),
-            (Shown::Key(_), None) => Err(Problem::new(Code::Forbidden, "This takes the operator's key")),
-            (Shown::Key(holder), Some(scope)) => closed.admit_holder(holder, scope, names),
+            (Shown::Key(..), None) => Err(Problem::new(Code::Forbidden, "This takes the operator's key")),
+            (Shown::Key(digest, holder), Some(scope)) => {
+                let mut pass = closed.admit_holder(digest, holder, scope, names, &caller)?;
+                if scope == Scope::Read
+                    && let Some((_digest, tenant)) = &pass.shown
+                {
+                    pass.reading = Some(edge.limits.reading(tenant.id).await?);
+                }
+                Ok(pass)
+            }
         }
     }
+
+    /// Looks again whether a key that was let in is good: its request took its time.
+    pub(super) async fn is_still_good(&self, edge: &Edge, digest: Digest) -> Result<(), Problem> {
+        match self {
+            Self::Open => Ok(()),
+            Self::Closed(closed) => closed.holder(edge, digest).await?.map(|_holder| ()).ok_or_else(revoked),
+        }
+    }
+}
+
+/// Who asks, as the log tells it.
+struct Caller<'r> {
+    address: IpAddr,
+    request_id: &'r str,
+    application: &'r str,
+}
+
+/// The application that a path names, if it can be one.
+fn application(names: [&str; 3]) -> &str {
+    let [token, ..] = names;
+    if Token::parse(token).is_some() { token } else { "" }
 }
 
 /// Whose key a request shows.
 enum Shown {
     Admin,
-    Key(Holder),
+    Key(Digest, Holder),
 }
 
 impl Closed {
-    async fn identify(&self, edge: &Edge, request: &HttpRequest, request_id: &str) -> Result<Shown, Problem> {
+    async fn identify(
+        &self,
+        edge: &Edge,
+        request: &HttpRequest,
+        caller: &Caller<'_>,
+    ) -> Result<Shown, Problem> {
         let Some(given) = bearer(request) else {
             return Err(unauthenticated("This takes a key: Authorization: Bearer …", None));
         };
-        let address = self.client(request);
-        let subscriber = address::subscriber(address);
+        let subscriber = address::subscriber(caller.address);
         let secret = Secret::parse(given).map(|secret| secret.digest());
-        let is_known = secret.as_ref().is_some_and(|digest| self.keyring.knows(digest));
+        let is_operator = bool::from(digest(given).0.ct_eq(&self.admin.0));
+        let is_known = match &secret {
+            Some(digest) => self.keyring.knows(digest),
+            None => is_operator && self.failures.knows_operator(subscriber),
+        };
         if let Some(wait_seconds) = self.failures.held_off(subscriber).filter(|_wait| !is_known) {
             let detail = "Too many wrong keys from this address";
             return Err(Problem::too_many(detail.to_owned(), wait_seconds));
         }
-        if bool::from(digest(given).0.ct_eq(&self.admin.0)) {
+        if is_operator {
+            self.failures.remember_operator(subscriber);
             return Ok(Shown::Admin);
         }
-        let holder = match secret {
-            Some(digest) => {
-                let ask = || async move { edge.limits.read(edge.store.holder(&digest)).await };
-                self.keyring.holder(digest, ask).await?
-            }
-            None => None,
-        };
-        holder.map(Shown::Key).ok_or_else(|| {
-            if self.failures.count(subscriber) {
-                tracing::warn!(%address, request_id, "a wrong key was shown");
-            }
-            unauthenticated("This key opens nothing", Some("invalid_token"))
-        })
+        if let Some(digest) = secret
+            && let Some(holder) = self.holder(edge, digest).await?
+        {
+            return Ok(Shown::Key(digest, holder));
+        }
+        if self.failures.count(subscriber) {
+            let Caller { address, request_id, application } = caller;
+            tracing::warn!(%address, request_id, application, "a wrong key was shown");
+        }
+        Err(revoked())
     }
 
-    fn admit_holder(&self, holder: Holder, scope: Scope, names: [&str; 3]) -> Result<Pass, Problem> {
+    async fn holder(&self, edge: &Edge, digest: Digest) -> Result<Option<Holder>, Problem> {
+        let ask = || edge.limits.look_up(edge.store.holder(&digest));
+        self.keyring.holder(digest, ask, || edge.vitals.get(STORE) == EngineState::Away).await
+    }
+
+    fn admit_holder(
+        &self,
+        digest: Digest,
+        holder: Holder,
+        scope: Scope,
+        names: [&str; 3],
+        caller: &Caller<'_>,
+    ) -> Result<Pass, Problem> {
         let [token, chat, _message] = names;
-        if holder.tenant.token.as_str() != token {
-            return Err(Missing::Application.into());
+        let is_its_own = holder.tenant.token.as_str() == token;
+        let chat = Number::parse(chat).filter(|_chat| is_its_own);
+        let headers = self.rates.take(&holder, chat)?.headers();
+        if !is_its_own {
+            // As wrong as a wrong key, and told as seldom.
+            if self.failures.count(address::subscriber(caller.address)) {
+                let (Caller { address, request_id, application }, of) =
+                    (caller, holder.tenant.token.as_str());
+                tracing::warn!(%address, request_id, application, of, "a key of another application was shown");
+            }
+            return Err(Problem::from(Missing::Application).with(headers));
         }
-        let standing = self.rates.take(&holder, Number::parse(chat))?;
         if !holder.scopes.allow(scope) {
             let detail = format!("This takes a key that is good for {}", scope.name());
             let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scope.name());
-            return Err(Problem::new(Code::Forbidden, detail).with(challenge_of(&challenge)));
+            let problem = Problem::new(Code::Forbidden, detail).with(challenge_of(&challenge));
+            return Err(problem.with(headers));
         }
-        Ok(Pass { headers: standing.headers(), holder: Some(holder) })
-    }
-
-    /// Every one of them, since they are few.
-    fn record_admin(&self, request: &HttpRequest, call: Call, names: [&str; 3], request_id: &str) {
-        let [token, ..] = names;
-        let is_token = crate::domain::Token::parse(token).is_some();
-        let application = if is_token { token } else { "" };
-        let address = self.client(request);
-        tracing::info!(%address, request_id, ?call, application, "the operator's key was used");
+        Ok(Pass { shown: Some((digest, holder.tenant)), reading: None, headers })
     }
 
     fn client(&self, request: &HttpRequest) -> IpAddr {
@@ -203,6 +258,10 @@ fn digest(key: &str) -> Digest {
     Digest::of(&[key])
 }
 
+fn revoked() -> Problem {
+    unauthenticated("This key opens nothing", Some("invalid_token"))
+}
+
 fn unauthenticated(detail: &'static str, error: Option<&str>) -> Problem {
     let error = error.map_or_else(String::new, |error| format!(", error=\"{error}\""));
     let challenge = format!("Bearer realm=\"chat-system\"{error}");
@@ -211,22 +270,4 @@ fn unauthenticated(detail: &'static str, error: Option<&str>) -> Problem {
 
 fn challenge_of(challenge: &str) -> Vec<(HeaderName, HeaderValue)> {
     HeaderValue::try_from(challenge).into_iter().map(|value| (WWW_AUTHENTICATE, value)).collect()
-}
-
-/// Wrong keys, counted by the address that shows them.
-struct Failures {
-    rate: Option<Rate>,
-    by_address: Buckets<IpAddr>,
-}
-
-impl Failures {
-    /// How many seconds this address has to wait, if it failed too often.
-    fn held_off(&self, address: IpAddr) -> Option<u64> {
-        self.by_address.wait(&address).map(whole_seconds)
-    }
-
-    /// Counts one; whether it was within the rate, so that it may have its line in the log.
-    fn count(&self, address: IpAddr) -> bool {
-        self.rate.as_ref().is_none_or(|rate| self.by_address.take(address, rate).is_ok())
-    }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::body::{BodyStream, to_bytes_limited};
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Bytes, Payload};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::problem::{Code, Problem};
@@ -40,27 +40,36 @@ pub struct Calls {
     reads: Semaphore,
     edits: Semaphore,
     finds: Semaphore,
-    /// How many searches each application has at work, and may have: one that asks for many or slow ones leaves the
-    /// others theirs.
-    searching: Mutex<HashMap<ApplicationId, usize>>,
-    search_limit: usize,
+    look_ups: Semaphore,
+    /// One application that asks for much, or for what is slow, leaves the others their share.
+    searches: Shares,
+    readings: Shares,
 }
 
-/// The turn of one search; the place is free again when it is dropped.
-pub(super) struct Turn<'a> {
-    calls: &'a Calls,
-    application: ApplicationId,
+/// Reads of one application that are with the store at once; its others wait in a line of their own. As many as keep
+/// a store busy.
+const READINGS_AT_ONCE: usize = 8;
+/// Applications whose places are remembered; those without one taken need not be.
+const SHARES_LIMIT: usize = 10_000;
+
+/// So many places for each application.
+#[derive(Debug)]
+struct Shares {
+    places: usize,
+    taken: Mutex<HashMap<ApplicationId, Arc<Semaphore>>>,
 }
 
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let mut searching = self.calls.searching();
-        if let Some(at_work) = searching.get_mut(&self.application) {
-            *at_work -= 1;
-            if *at_work == 0 {
-                searching.remove(&self.application);
-            }
+impl Shares {
+    fn new(places: usize) -> Self {
+        Self { places: places.min(Semaphore::MAX_PERMITS), taken: Mutex::default() }
+    }
+
+    fn of(&self, application: ApplicationId) -> Arc<Semaphore> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.len() >= SHARES_LIMIT {
+            taken.retain(|_application, share| Arc::strong_count(share) > 1);
         }
+        Arc::clone(taken.entry(application).or_insert_with(|| Arc::new(Semaphore::new(self.places))))
     }
 }
 
@@ -69,24 +78,22 @@ impl Calls {
     #[must_use]
     pub fn new(limit: usize, search_limit: usize) -> Self {
         let places = || Semaphore::new(limit.min(Semaphore::MAX_PERMITS));
-        let searching = Mutex::default();
-        Self { reads: places(), edits: places(), finds: places(), searching, search_limit }
-    }
-
-    /// The turn of one search of this application's.
-    pub(super) fn turn(&self, application: ApplicationId) -> Result<Turn<'_>, Problem> {
-        let mut searching = self.searching();
-        let at_work = searching.entry(application).or_default();
-        if *at_work >= self.search_limit {
-            let detail = format!("This application has {} searches at work", self.search_limit);
-            return Err(Problem::too_many(detail, 1));
+        Self {
+            reads: places(),
+            edits: places(),
+            finds: places(),
+            look_ups: places(),
+            searches: Shares::new(search_limit),
+            readings: Shares::new(READINGS_AT_ONCE),
         }
-        *at_work += 1;
-        Ok(Turn { calls: self, application })
     }
 
-    fn searching(&self) -> MutexGuard<'_, HashMap<ApplicationId, usize>> {
-        self.searching.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A place among this application's searches, until whoever does the work drops it.
+    pub(super) fn searching(&self, application: ApplicationId) -> Result<OwnedSemaphorePermit, Problem> {
+        self.searches.of(application).try_acquire_owned().map_err(|_full| {
+            let detail = format!("This application has {} searches at work", self.searches.places);
+            Problem::too_many(detail, 1)
+        })
     }
 }
 
@@ -145,6 +152,27 @@ impl Limits {
                 tracing::warn!(waited_ms = self.engine_timeout.as_millis(), "the store is slow to change");
                 Err(Problem::outcome_unknown())
             }
+        }
+    }
+
+    /// Whose key is shown is asked for past the reads of tenants.
+    pub(super) async fn look_up<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Problem> {
+        let _place = self.calls.look_ups.try_acquire().map_err(|_full| Problem::not_taken())?;
+        match timeout(self.engine_timeout, call).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(Problem::not_taken()),
+        }
+    }
+
+    /// A place among this application's reads, once one is free.
+    pub(super) async fn reading(&self, application: ApplicationId) -> Result<OwnedSemaphorePermit, Problem> {
+        let share = self.calls.readings.of(application);
+        match timeout(self.engine_timeout, share.acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(Problem::not_taken()),
         }
     }
 

@@ -6,6 +6,8 @@ mod access;
 mod guard;
 // Keys seen lately.
 mod keyring;
+// Wrong keys.
+mod failures;
 // How fast applications and chats may be used.
 mod rates;
 // Where a request comes from.
@@ -157,7 +159,14 @@ pub fn service(
 > {
     App::new().default_service(web::to(move |request, payload| {
         let edge = edge.clone();
-        async move { edge.closing.serve(access::serve(edge.clone(), side, request, payload)).await }
+        let answer = access::serve(edge.clone(), side, request, payload);
+        async move {
+            match side {
+                Side::Clients => edge.closing.serve(answer).await,
+                // Whoever watches a drain does not hold it up.
+                Side::Operator => answer.await,
+            }
+        }
     }))
 }
 

@@ -1,11 +1,13 @@
 //! Searching the messages of a chat.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::header::{ContentType, LINK};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 use super::ask::{Answer, Ask};
@@ -114,25 +116,44 @@ async fn find(ask: &Ask<'_>, query: Option<&str>, page: HitPage) -> Result<Page,
     let query = query.map_err(|why| Problem::field(Code::Invalid, "Query", why))?;
     let tenant = ask.tenant().await?;
     let place = ask.chat_of(&tenant)?;
-    let _turn = ask.edge.limits.calls.turn(tenant.id)?;
+    // Held by whoever does the work, which may go on when nobody waits for it any more.
+    let share = Arc::new(ask.edge.limits.calls.searching(tenant.id)?);
     ask.edge.limits.read(ask.edge.store.chat(&tenant, place.chat)).await??;
     let deadline = Instant::now() + ask.edge.limits.engine_timeout;
-    let hits = hits(ask, place, &query, page).await?;
+    let query = Arc::new(query);
+    let hits = hits(ask, place, &query, page, Arc::clone(&share)).await?;
 
     let numbers: Vec<Number> = hits.page.iter().map(|hit| hit.number).collect();
     let messages = ask.edge.limits.read(ask.edge.store.pick(&tenant, place.chat, &numbers)).await??;
     // Looking at long bodies takes longer than others on this thread should wait.
-    let shown = web::block(move || Shown::of(&query, &hits, messages, deadline).into_page(&hits));
+    let shown = web::block(move || {
+        let page = Shown::of(&query, &hits, messages, deadline).into_page(&hits);
+        drop(share);
+        page
+    });
     ask.edge.limits.find(async { Ok(shown.await.map_err(|_pool_is_gone| Problem::not_taken())) }).await??
 }
 
-async fn hits(ask: &Ask<'_>, place: ChatPlace, query: &Query, page: HitPage) -> Result<Hits, Problem> {
+async fn hits(
+    ask: &Ask<'_>,
+    place: ChatPlace,
+    query: &Arc<Query>,
+    page: HitPage,
+    share: Arc<OwnedSemaphorePermit>,
+) -> Result<Hits, Problem> {
     match ask.edge.vitals.get(SEARCH) {
         // It does not know all messages yet, and would leave some out.
         EngineState::Rebuilding => Err(Problem::not_taken()),
         EngineState::Up | EngineState::Away => {
+            let (search, query) = (Arc::clone(&ask.edge.search), Arc::clone(query));
+            let finding = tokio::spawn(async move {
+                let found = search.find(place, &query, page).await;
+                drop(share);
+                found
+            });
             let found = async {
-                let found = ask.edge.search.find(place, query, page).await;
+                let found =
+                    finding.await.unwrap_or_else(|panicked| Err(SearchError::Away(Box::new(panicked))));
                 if let Err(SearchError::Damaged(_)) = &found {
                     ask.edge.door.index_is_damaged();
                 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{ADMIN_KEY, Tenant, another_key, closed, operator};
 use crate::support::service::program;
-use crate::support::{Client, Service, Stack, eventually};
+use crate::support::{Client, Raw, Service, Stack, eventually};
 
 /// A key that was revoked opens nothing after this, on any node.
 const REVOKED_WITHIN: Duration = Duration::from_secs(5);
@@ -149,6 +149,24 @@ async fn keys_outlive_a_death_and_no_secret_is_in_any_file() {
             assert!(!held, "{} holds a secret", path.display());
         }
     }
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_while_a_body_comes_makes_nothing() {
+    let service = closed(&[]);
+    let tenant = Tenant::of(&service, "company").await;
+    let chat = tenant.client.new_chat(&tenant.path).await;
+    let (number, secret) = another_key(&service, &tenant, &["write"]).await;
+    let mut slow = Raw::connect(&service.url).await;
+    let head = format!(
+        "POST {chat}/messages HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\nContent-Length: 15\r\n\r\n{{\"body\":"
+    );
+    slow.send(head.as_bytes()).await;
+    operator(&service).delete(&format!("{}/keys/{number}", tenant.path)).await.expect(204);
+    is_refused(&service.with_key(&secret), &format!("{chat}/messages")).await;
+    slow.send(b"\"late\"}").await;
+    assert_eq!(slow.reply("POST").await.expect("an answer").status, 401);
+    assert_eq!(tenant.client.all(&format!("{chat}/messages")).await.len(), 0);
 }
 
 /// Waits until a key opens nothing.

@@ -71,6 +71,25 @@ async fn every_answer_says_that_it_is_nobodys_page_and_nobodys_to_keep() {
     }
 }
 
+#[tokio::test]
+async fn whoever_watches_a_drain_does_not_hold_it_up() {
+    let mut service = closed(&[]);
+    let watched = service.operator().clone();
+    let watching = tokio::spawn(async move {
+        let mut looks = 0;
+        while watched.try_send(watched.request(Method::GET, "/health/ready")).await.is_ok() {
+            looks += 1;
+        }
+        looks
+    });
+    // It is being watched.
+    service.operator().get("/health/live").await.expect(200);
+    service.terminate();
+    let ended = tokio::task::spawn_blocking(move || service.wait()).await.expect("no panic");
+    assert!(ended.success());
+    assert!(watching.await.expect("no panic") > 0);
+}
+
 async fn preflight(client: &Client, origin: &str, path: &str) -> crate::support::Reply {
     let request = client.request(Method::OPTIONS, path);
     client.send(request.header("Origin", origin).header("Access-Control-Request-Method", "POST")).await
