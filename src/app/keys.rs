@@ -33,7 +33,8 @@ pub async fn keys(config: &Config, command: KeysCommand) -> anyhow::Result<()> {
             let scopes = Scopes::parse(scopes.iter().map(String::as_str));
             let scopes = scopes.context("scopes have to be some of read, write and search")?;
             let secret = Secret::fresh().context("no random bits")?;
-            let new = NewAccessKey { name, scopes, digest: secret.digest(), created_at: Timestamp::now() };
+            let (digest, created_at) = (secret.digest(), Timestamp::now());
+            let new = NewAccessKey { name, scopes, digest, key: None, created_at };
             match store.add_access_key(&tenant, new).await? {
                 Ok(_key) => writeln!(out, "{}", secret.reveal())?,
                 Err(NoKey::Missing(_)) => anyhow::bail!("there is no such application"),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::draft::Digest;
+use super::draft::{Digest, KeyUse};
 use super::number::Number;
 use super::records::Tenant;
 use super::text::Name;
@@ -173,6 +173,8 @@ pub struct NewAccessKey {
     pub scopes: Scopes,
     /// Of its secret.
     pub digest: Digest,
+    /// Of idempotency.
+    pub key: Option<KeyUse>,
     pub created_at: Timestamp,
 }
 

@@ -65,6 +65,8 @@ pub(super) async fn create(mut ask: Ask<'_>) -> Answer {
         name: Name::kept(FIRST_KEY),
         scopes: Scopes::ALL,
         digest: secret.digest(),
+        // The application has it.
+        key: None,
         created_at,
     };
     let new = NewApplication { token, name, key, access: secret.as_ref().map(first), created_at };

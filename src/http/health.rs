@@ -55,7 +55,9 @@ pub(super) fn live() -> HttpResponse {
 
 /// What this node measures, in the OpenMetrics text format (Prometheus).
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health",
-    responses((status = 200, description = "Metrics", content_type = CONTENT_TYPE, body = String)))]
+    responses(
+        (status = 200, description = "Metrics", content_type = CONTENT_TYPE, body = String),
+        (status = 404, description = "They are on the operator's listener, where the service is closed")))]
 pub(super) fn metrics() -> HttpResponse {
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(METRICS.text())
 }

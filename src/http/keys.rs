@@ -6,12 +6,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ask::{Answer, Ask};
-use super::creation::created;
+use super::creation::{created, replayed};
+use super::idempotency::key_use;
 use super::openapi::asked;
 use super::problem::{Code, Problem};
 use super::shape::{self, List, SUCCESS, moment};
 use crate::domain::{AccessKey, Name, NewAccessKey, Rate, Scopes, Secret, Timestamp};
-use crate::store::{ACCESS_KEYS_LIMIT, NoKey};
+use crate::store::{ACCESS_KEYS_LIMIT, KeyMade, Made, NoKey, Recalled};
 
 /// What a key is called where nobody says.
 pub(super) const FIRST_KEY: &str = "first";
@@ -42,9 +43,12 @@ impl From<AccessKey> for Key {
 pub(super) struct MadeKey {
     /// `success`
     message: &'static str,
-    /// The secret. It is shown this once.
-    key: String,
-    data: Key,
+    /// The secret. It is shown this once, and not where an earlier request with the same key made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    key: Option<String>,
+    /// `null` where a replay finds it revoked.
+    data: Option<Key>,
 }
 
 /// How fast an application may be used.
@@ -67,10 +71,11 @@ pub(super) async fn list(ask: Ask<'_>) -> Answer {
 
 /// Makes a key for an application. Its secret is in this answer and nowhere else.
 #[utoipa::path(post, path = "/api/v1/applications/{token}/keys", operation_id = "create_key", tag = "keys",
-    params(asked::OfApplication),
+    params(asked::OfApplication, asked::KeyHeader),
     request_body(content((asked::NewKey = "application/json"), (asked::NewKeyForm = "application/x-www-form-urlencoded"))),
     responses((status = 201, description = "Made", body = MadeKey,
-        headers(("Location" = String, description = "Path of the key")))))]
+        headers(("Location" = String, description = "Path of the key"),
+            ("Idempotent-Replayed" = Option<String>, description = "`true` where an earlier request with this key made it")))))]
 pub(super) async fn create(mut ask: Ask<'_>) -> Answer {
     let tenant = ask.tenant().await?;
     let sent = ask.body().await?;
@@ -81,8 +86,12 @@ pub(super) async fn create(mut ask: Ask<'_>) -> Answer {
         None => Scopes::ALL,
         Some(written) => parse_scopes(&written)?,
     };
+    let path = || format!("/api/v1/applications/{}/keys", tenant.token);
+    let meaning = ["access key", name.as_str(), &scopes.bits().to_string()];
+    let key = key_use(ask.headers(), tenant.id, path, &meaning)?;
+    let meant = key.as_ref().map(|key| key.body);
     let secret = fresh_secret()?;
-    let new = NewAccessKey { name, scopes, digest: secret.digest(), created_at: Timestamp::now() };
+    let new = NewAccessKey { name, scopes, digest: secret.digest(), key, created_at: Timestamp::now() };
     let made = ask.edge.limits.edit(ask.edge.store.add_access_key(&tenant, new)).await?;
     let made = made.map_err(|why| match why {
         NoKey::Missing(missing) => missing.into(),
@@ -91,9 +100,24 @@ pub(super) async fn create(mut ask: Ask<'_>) -> Answer {
             Problem::field(Code::Invalid, "Keys", why)
         }
     })?;
-    let location = format!("/api/v1/applications/{}/keys/{}", tenant.token, made.number);
-    let key = secret.reveal().to_owned();
-    Ok(created(location).json(MadeKey { message: SUCCESS, key, data: made.into() }))
+    match made {
+        KeyMade::New(made) => {
+            let location = format!("{}/{}", path(), made.number);
+            let (key, data) = (Some(secret.reveal().to_owned()), Some(made.into()));
+            Ok(created(location).json(MadeKey { message: SUCCESS, key, data }))
+        }
+        KeyMade::Replay(Recalled { body, .. }) if Some(body) != meant => Err(Problem::key_reused()),
+        KeyMade::Replay(Recalled { made: Made::Numbered(number), .. }) => {
+            let keys = ask.edge.limits.read(ask.edge.store.access_keys(&tenant)).await??;
+            let data = keys.into_iter().find(|key| key.number == number).map(Key::from);
+            let location = format!("{}/{number}", path());
+            Ok(replayed(location).json(MadeKey { message: SUCCESS, key: None, data }))
+        }
+        KeyMade::Replay(Recalled { made: Made::Application(_), .. }) => {
+            tracing::error!("a key of a numbered thing recalled an application");
+            Err(Problem::internal())
+        }
+    }
 }
 
 /// Revokes a key: within 5 seconds it opens nothing, on any node.

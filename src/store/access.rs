@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Missing, StoreError};
+use super::{Missing, Recalled, StoreError};
 use crate::domain::{AccessKey, Digest, Holder, NewAccessKey, Number, Rate, Tenant};
 
 /// Keys that one application may have at once.
@@ -19,7 +19,7 @@ pub trait Access: Send + Sync + 'static {
         &self,
         tenant: &Tenant,
         new: NewAccessKey,
-    ) -> Result<Result<AccessKey, NoKey>, StoreError>;
+    ) -> Result<Result<KeyMade, NoKey>, StoreError>;
 
     /// Those that were not revoked, in the order of their numbers.
     async fn access_keys(&self, tenant: &Tenant) -> Result<Result<Vec<AccessKey>, Missing>, StoreError>;
@@ -34,6 +34,14 @@ pub trait Access: Send + Sync + 'static {
     async fn rate(&self, tenant: &Tenant) -> Result<Result<Option<Rate>, Missing>, StoreError>;
 
     async fn set_rate(&self, tenant: &Tenant, rate: Option<Rate>) -> Result<Result<(), Missing>, StoreError>;
+}
+
+/// How [`Access::add_access_key`] ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyMade {
+    New(AccessKey),
+    /// Its key of idempotency was used before.
+    Replay(Recalled),
 }
 
 /// Why no key was made.

@@ -35,7 +35,7 @@ use crate::domain::{
     NewApplication, Number, Numbered, Page, Parent, Tenant, Timestamp, Token,
 };
 
-pub use access::{ACCESS_KEYS_LIMIT, Access, NoKey};
+pub use access::{ACCESS_KEYS_LIMIT, Access, KeyMade, NoKey};
 pub use audit::{AuditPlace, Audited, HOLES_LIMIT, Hole, Uncounted};
 pub use error::{Missing, StoreError, Unchanged};
 pub use nodes::{Company, Entered, Nodes};

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::insert::begin;
+use super::insert::{RecalledUses, begin, read_recalled, recall};
+use super::plan::{Use, use_of};
 use super::row::{Columns, Fault};
 use super::sql::fill;
 use super::{MysqlStore, commit, next_rows, select};
 use crate::connections::{Answer, Session};
 use crate::domain::{
-    AccessKey, ApplicationId, Digest, Holder, Name, NewAccessKey, Number, Parent, Rate, Scopes, Tenant,
-    Timestamp,
+    AccessKey, ApplicationId, Digest, Holder, KeyUse, Name, NewAccessKey, Number, Parent, Rate, Scopes,
+    Tenant, Timestamp,
 };
-use crate::store::{ACCESS_KEYS_LIMIT, Access, Missing, NoKey, StoreError};
+use crate::store::{ACCESS_KEYS_LIMIT, Access, KeyMade, Missing, NoKey, StoreError};
 
 #[async_trait]
 impl Access for MysqlStore {
@@ -38,7 +39,7 @@ impl Access for MysqlStore {
         &self,
         tenant: &Tenant,
         new: NewAccessKey,
-    ) -> Result<Result<AccessKey, NoKey>, StoreError> {
+    ) -> Result<Result<KeyMade, NoKey>, StoreError> {
         let (id, new) = (tenant.id, Arc::new(new));
         self.write(move |session, _tried| {
             let new = Arc::clone(&new);
@@ -132,17 +133,24 @@ async fn add_access_key(
     session: &mut Session,
     application: ApplicationId,
     new: &NewAccessKey,
-) -> Result<Result<AccessKey, NoKey>, Fault> {
+) -> Result<Result<KeyMade, NoKey>, Fault> {
     let greatest = fill(
         "SELECT COALESCE(MAX(number), 0) + 1 FROM access_keys WHERE application_id = ?; ",
         &[&application],
     );
-    let look = begin(&[Parent::Application(application)]) + &greatest + &access_keys(application);
+    let uses: Vec<Use> = new.key.iter().map(use_of).collect();
+    let recall = if uses.is_empty() { String::new() } else { format!("; {}", recall(&uses)) };
+    let look = begin(&[Parent::Application(application)]) + &greatest + &access_keys(application) + &recall;
     let mut answers = session.run(&look).await?.into_iter().skip(1);
     let is_there = !next_rows(&mut answers)?.is_empty();
     let mut answers = answers.skip(1);
     let next = next_rows(&mut answers)?.pop().map(|mut row| row.take()).transpose()?;
     let keys = read_access_keys(&mut answers)?;
+    let mut recalled = if uses.is_empty() { RecalledUses::default() } else { read_recalled(&mut answers)? };
+    if let Some(recalled) = uses.first().and_then(|it| recalled.fresh.remove(it)).filter(|_| is_there) {
+        session.run("ROLLBACK").await?;
+        return Ok(Ok(KeyMade::Replay(recalled)));
+    }
     let number: Number = match next {
         Some(number) if is_there && keys.len() < ACCESS_KEYS_LIMIT => number,
         _ => {
@@ -154,7 +162,7 @@ async fn add_access_key(
     // Two who take the same number at once: the second finds it taken, and tries again.
     let insert = fill(
         "INSERT INTO access_keys (application_id, number, name, digest, scopes, created_at)
-         VALUES (?, ?, ?, ?, ?, ?); COMMIT",
+         VALUES (?, ?, ?, ?, ?, ?); ",
         &[
             &application,
             &number,
@@ -164,8 +172,19 @@ async fn add_access_key(
             &new.created_at,
         ],
     );
-    commit(session, &insert).await?;
-    Ok(Ok(AccessKey { number, name: new.name.clone(), scopes: new.scopes, created_at: new.created_at }))
+    let remember = new.key.iter().map(|key| remember(key, number, new.created_at)).collect::<String>();
+    commit(session, &(insert + &remember + "COMMIT")).await?;
+    let made = AccessKey { number, name: new.name.clone(), scopes: new.scopes, created_at: new.created_at };
+    Ok(Ok(KeyMade::New(made)))
+}
+
+/// In the place of a use that is forgotten, whose row is still there.
+fn remember(key: &KeyUse, number: Number, now: Timestamp) -> String {
+    fill(
+        "REPLACE INTO idempotency_keys (application_id, `key`, path_hash, body_hash, token, number, created_at)
+         VALUES (?, ?, ?, ?, NULL, ?, ?); ",
+        &[&key.application, &key.key.as_str(), &key.path, &key.body, &number, &now],
+    )
 }
 
 /// The first key of the application with this token, in the transaction that makes it.

@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::SqliteStore;
-use super::keep::is_there;
+use super::keep::{is_there, recall, remember_key};
 use crate::domain::{
     AccessKey, ApplicationId, Digest, Holder, Name, NewAccessKey, Number, Parent, Rate, Scopes, Tenant,
     Timestamp,
 };
-use crate::store::{ACCESS_KEYS_LIMIT, Access, Missing, NoKey, StoreError};
+use crate::store::{ACCESS_KEYS_LIMIT, Access, KeyMade, Made, Missing, NoKey, StoreError};
 
 #[async_trait]
 impl Access for SqliteStore {
@@ -33,16 +33,21 @@ impl Access for SqliteStore {
         &self,
         tenant: &Tenant,
         new: NewAccessKey,
-    ) -> Result<Result<AccessKey, NoKey>, StoreError> {
+    ) -> Result<Result<KeyMade, NoKey>, StoreError> {
         let id = tenant.id;
         self.write(move |rows| {
             if !is_there(rows, Parent::Application(id))? {
                 return Ok(Err(NoKey::Missing(Missing::Application)));
             }
+            if let Some(key) = &new.key
+                && let Some(recalled) = recall(rows, key)?
+            {
+                return Ok(Ok(KeyMade::Replay(recalled)));
+            }
             if access_keys(rows, id)?.len() >= ACCESS_KEYS_LIMIT {
                 return Ok(Err(NoKey::Full));
             }
-            Ok(Ok(add_access_key(rows, id, new)?))
+            Ok(Ok(KeyMade::New(add_access_key(rows, id, new)?)))
         })
         .await
     }
@@ -117,7 +122,7 @@ pub(super) fn add_access_key(
     application: ApplicationId,
     new: NewAccessKey,
 ) -> Result<AccessKey, StoreError> {
-    let NewAccessKey { name, scopes, digest, created_at } = new;
+    let NewAccessKey { name, scopes, digest, key, created_at } = new;
     let number = rows
         .prepare_cached(
             "INSERT INTO access_keys (application_id, number, name, digest, scopes, created_at)
@@ -125,6 +130,9 @@ pub(super) fn add_access_key(
              RETURNING number",
         )?
         .query_row(params![application, name.as_str(), digest, scopes.bits(), created_at], |row| row.get(0))?;
+    if let Some(key) = key {
+        remember_key(rows, &key, &Made::Numbered(number), created_at)?;
+    }
     Ok(AccessKey { number, name, scopes, created_at })
 }
 

@@ -133,6 +133,29 @@ async fn a_replayed_application_shows_no_key_and_another_can_be_made() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_asked_for_twice_is_made_once() {
+    let service = closed(&[]);
+    let tenant = Tenant::of(&service, "company").await;
+    let (keys, operator) = (format!("{}/keys", tenant.path), operator(&service));
+    let make = async |name: &str, key: &str| {
+        let request = operator.request(Method::POST, &keys).header("Idempotency-Key", key);
+        operator.send(request.json(&json!({"name": name}))).await
+    };
+    let first = make("once", "k").await.expect(201);
+    let again = make("once", "k").await.expect(201);
+    assert_eq!(
+        (again.json()["data"].clone(), again.header("location")),
+        (first.json()["data"].clone(), first.header("location"))
+    );
+    assert_eq!((again.json()["key"].clone(), again.header("idempotent-replayed")), (json!(null), "true"));
+    assert_eq!(make("other", "k").await.expect(422).code(), "idempotency_key_reused");
+    assert_eq!(make("other", "b ad").await.expect(400).code(), "invalid_idempotency_key");
+    operator.delete(first.header("location")).await.expect(204);
+    assert_eq!(make("once", "k").await.expect(201).json()["data"], json!(null), "it was revoked since");
+    assert_eq!(operator.get(&keys).await.expect(200).json()["data"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn keys_outlive_a_death_and_no_secret_is_in_any_file() {
     let service = closed(&[]);
     let tenant = Tenant::of(&service, "company").await;

@@ -3,7 +3,7 @@ macro_rules! pass_access_on {
     ($store:ident, $inner:ident) => {
         const _: () = {
             use chat_system::domain::{AccessKey, Digest, Holder, NewAccessKey, Number, Rate, Tenant};
-            use chat_system::store::{Access, Missing, NoKey, StoreError};
+            use chat_system::store::{Access, KeyMade, Missing, NoKey, StoreError};
 
             #[async_trait::async_trait]
             impl Access for $store {
@@ -15,7 +15,7 @@ macro_rules! pass_access_on {
                     &self,
                     tenant: &Tenant,
                     new: NewAccessKey,
-                ) -> Result<Result<AccessKey, NoKey>, StoreError> {
+                ) -> Result<Result<KeyMade, NoKey>, StoreError> {
                     self.$inner.add_access_key(tenant, new).await
                 }
 

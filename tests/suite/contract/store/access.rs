@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use chat_system::domain::{
-    AccessKey, Digest, Holder, Name, NewAccessKey, NewApplication, Rate, Scope, Scopes, Secret, Tenant,
-    Timestamp,
+    AccessKey, Digest, Holder, Key, KeyUse, Name, NewAccessKey, NewApplication, Rate, Scope, Scopes, Secret,
+    Tenant, Timestamp,
 };
-use chat_system::store::{ACCESS_KEYS_LIMIT, Founded, Missing, NoKey, Store};
+use chat_system::store::{ACCESS_KEYS_LIMIT, Founded, KeyMade, Made, Missing, NoKey, Recalled, Store};
 
 use super::super::side_by_side;
 use super::super::things::number;
@@ -13,13 +13,21 @@ use super::{Desk, StoreEngine, new_application};
 fn new_key(name: &str, scopes: Scopes) -> (Secret, NewAccessKey) {
     let secret = Secret::fresh().expect("bits");
     let name = Name::parse(name).expect("a name");
-    let key = NewAccessKey { name, scopes, digest: secret.digest(), created_at: Timestamp::now() };
-    (secret, key)
+    let (digest, created_at) = (secret.digest(), Timestamp::now());
+    (secret, NewAccessKey { name, scopes, digest, key: None, created_at })
+}
+
+/// A key that was made now.
+fn fresh(made: KeyMade) -> AccessKey {
+    match made {
+        KeyMade::New(key) => key,
+        KeyMade::Replay(recalled) => panic!("{recalled:?}"),
+    }
 }
 
 async fn add(store: &dyn Store, tenant: &Tenant, name: &str, scopes: Scopes) -> (Secret, AccessKey) {
     let (secret, new) = new_key(name, scopes);
-    (secret, store.add_access_key(tenant, new).await.expect("an answer").expect("a key"))
+    (secret, fresh(store.add_access_key(tenant, new).await.expect("an answer").expect("a key")))
 }
 
 async fn holder(store: &dyn Store, secret: &Secret) -> Option<Holder> {
@@ -104,7 +112,7 @@ pub(crate) async fn keys_made_at_once_have_numbers_of_their_own_up_to_the_limit(
                 let made = store.add_access_key(&tenant, new).await.expect("an answer");
                 let mut seen = seen.lock().expect("no panic");
                 match made {
-                    Ok(key) => seen.0.push(key.number.get()),
+                    Ok(made) => seen.0.push(fresh(made).number.get()),
                     Err(NoKey::Full) => seen.1 += 1,
                     Err(NoKey::Missing(missing)) => panic!("{missing:?}"),
                 }
@@ -120,6 +128,34 @@ pub(crate) async fn keys_made_at_once_have_numbers_of_their_own_up_to_the_limit(
     let (_, next) = add(&*desk.store, &tenant, "in its place", Scopes::ALL).await;
     assert_eq!(next.number, number(ACCESS_KEYS_LIMIT as u64 + 1));
     add(&*desk.store, &other, "another's", Scopes::ALL).await;
+}
+
+pub(crate) async fn a_key_of_idempotency_makes_one_access_key(engine: &dyn StoreEngine) {
+    let desk = Desk::fresh(engine).await;
+    let (one, other) = (desk.application("one").await, desk.application("other").await);
+    let body = Digest::of(&["a body"]);
+    let once = move |tenant: &Tenant| KeyUse {
+        application: tenant.id,
+        key: Key::parse(b"once").expect("a key"),
+        path: Digest::of(&["keys"]),
+        body,
+    };
+    let (store, of) = (Arc::clone(&desk.store), one.clone());
+    let made = side_by_side(4, move |_| {
+        let (store, tenant) = (Arc::clone(&store), of.clone());
+        async move {
+            let (_, new) = new_key("once", Scopes::ALL);
+            let new = NewAccessKey { key: Some(once(&tenant)), ..new };
+            store.add_access_key(&tenant, new).await.expect("an answer").expect("a key")
+        }
+    })
+    .await;
+    let replay = KeyMade::Replay(Recalled { body, made: Made::Numbered(number(1)) });
+    assert_eq!(made.iter().filter(|made| **made == replay).count(), 3, "{made:?}");
+    assert_eq!(names(&*desk.store, &one).await, ["once"]);
+    let (_, new) = new_key("another's", Scopes::ALL);
+    let new = NewAccessKey { key: Some(once(&other)), ..new };
+    fresh(desk.store.add_access_key(&other, new).await.expect("an answer").expect("a key"));
 }
 
 pub(crate) async fn a_rate_is_set_for_one_application_and_taken_back(engine: &dyn StoreEngine) {

@@ -164,6 +164,7 @@ laws! {
         a_key_opens_its_application_until_it_is_revoked,
         an_application_is_made_with_its_first_key_and_its_keys_go_with_it,
         keys_made_at_once_have_numbers_of_their_own_up_to_the_limit,
+        a_key_of_idempotency_makes_one_access_key,
         a_rate_is_set_for_one_application_and_taken_back,
         no_call_with_one_tenant_sees_or_changes_anothers,
         all_of_it_survives_closing_and_a_crash,
