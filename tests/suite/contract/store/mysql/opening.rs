@@ -46,7 +46,9 @@ async fn ten_nodes_that_open_an_empty_database_at_once_bring_it_up_once(kind: Ki
     })
     .await;
     let applied = ask(&place.url(), "SELECT version FROM refinery_schema_history").await;
-    assert_eq!(applied.len(), 1, "each migration once");
+    let files =
+        std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/mysql")).expect("migrations");
+    assert_eq!(applied.len(), files.count(), "each migration once");
     assert_eq!(ask(&place.url(), "SELECT id FROM nodes").await.len(), 10);
 }
 
