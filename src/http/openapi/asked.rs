@@ -90,13 +90,13 @@ bodies! {
     RenameForm => object().property("name", name());
     NewKey => object()
         .property("name", or_number(name()))
-        .property("scopes", ArrayBuilder::new().items(scope()).min_items(Some(1)))
+        .property("scopes", ArrayBuilder::new().schema_type(or_null(Type::Array)).items(scope()).min_items(Some(1)))
         .required("name");
     NewKeyForm => object()
         .property("name", name())
         .property("scopes", pattern("^(read|write|search)( (read|write|search))*$"))
         .required("name");
-    NewLimits => object().property("rate", rate().schema_type(SchemaType::from_iter([Type::String, Type::Null])));
+    NewLimits => object().property("rate", rate().schema_type(or_null(Type::String)));
     NewLimitsForm => object().property("rate", rate());
     NewChat => object();
     NewMessage => object().property("body", or_number(body())).required("body");
@@ -167,6 +167,10 @@ fn or_number(text: ObjectBuilder) -> ObjectBuilder {
 
 fn or_number_or_null(text: ObjectBuilder) -> ObjectBuilder {
     text.schema_type(SchemaType::from_iter([Type::String, Type::Number, Type::Null]))
+}
+
+fn or_null(of: Type) -> SchemaType {
+    SchemaType::from_iter([of, Type::Null])
 }
 
 fn place() -> ObjectBuilder {
