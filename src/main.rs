@@ -73,9 +73,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
 /// Says what `/health/ready` answers, for a container's health check: an image of this program needs no other.
 fn health(config: &Config) -> anyhow::Result<()> {
-    // Where the service is closed or speaks TLS, the operator has a listener beside.
-    let closed = config.access.admin_key(config.listen).is_ok_and(|key| key.is_some());
-    let beside = closed || config.access.tls_cert.is_some();
+    let beside = config.access.operator_is_beside(config.listen);
     let mut address = if beside { config.access.operator_listen } else { config.listen };
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() {

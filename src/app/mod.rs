@@ -60,7 +60,7 @@ pub struct App {
     store: Arc<dyn Store>,
     arbiter: Arbiter,
     server: ServerHandle,
-    /// The operator's own listener, where the door is closed.
+    /// The operator's own listener, where there is one beside.
     operator: Option<OperatorListener>,
     serving: JoinHandle<std::io::Result<()>>,
     drain_deadline: Duration,
@@ -162,8 +162,7 @@ impl App {
             .disable_signals()
             .run();
         let handle = server.handle();
-        // Beside TLS too: whoever looks after this process need not know its certificate.
-        let beside = !edge.is_open() || certificate.is_some();
+        let beside = config.access.operator_is_beside(config.listen);
         let operator = if beside { Some(show_operator(config, shown)?) } else { None };
         let scheme = if certificate.is_some() { "https" } else { "http" };
         if let Some(certificate) = certificate {

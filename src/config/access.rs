@@ -99,6 +99,13 @@ impl Access {
             _ => Err(AdminKeyError::Unguarded(listen)),
         }
     }
+
+    /// Whether the operator has a listener beside: where the service is closed, and where it speaks TLS, so that whoever
+    /// looks after it need not know its certificate.
+    #[must_use]
+    pub fn operator_is_beside(&self, listen: SocketAddr) -> bool {
+        self.tls_cert.is_some() || self.admin_key(listen).is_ok_and(|key| key.is_some())
+    }
 }
 
 /// A secret that is never shown.

@@ -57,7 +57,13 @@ impl Secret {
     /// What is kept of it.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of(&[&self.0])
+        Self::digest_of(&self.0)
+    }
+
+    /// The digest of what was shown as a secret, whether or not it is one.
+    #[must_use]
+    pub fn digest_of(shown: &str) -> Digest {
+        Digest::of(&[shown])
     }
 
     /// The whole of it, for whoever is to use it.

@@ -73,8 +73,10 @@ async fn answer(
     found: &Found<'_>,
     request_id: &str,
 ) -> Answer {
-    let asks_first = || edge.origins.preflight(request.method(), request.headers(), found.route.allow());
-    if let (Side::Clients, Some(response)) = (side, asks_first()) {
+    let allow = || found.route.allow();
+    if side == Side::Clients
+        && let Some(response) = edge.origins.preflight(request.method(), request.headers(), allow)
+    {
         return Ok(response);
     }
     let call = found.call(request.method())?;

@@ -35,12 +35,12 @@ impl Origins {
         &self,
         method: &Method,
         headers: &HeaderMap,
-        allow: HeaderValue,
+        allow: impl FnOnce() -> HeaderValue,
     ) -> Option<HttpResponse> {
         let asks = method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         asks.then(|| self.listed(headers)).flatten().map(|_origin| {
             HttpResponse::build(StatusCode::NO_CONTENT)
-                .insert_header((ACCESS_CONTROL_ALLOW_METHODS, allow))
+                .insert_header((ACCESS_CONTROL_ALLOW_METHODS, allow()))
                 .insert_header((ACCESS_CONTROL_ALLOW_HEADERS, ASKED))
                 .insert_header((ACCESS_CONTROL_MAX_AGE, REMEMBERED_SECONDS))
                 .finish()

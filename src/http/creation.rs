@@ -32,13 +32,18 @@ pub(super) async fn create(ask: &Ask<'_>, draft: Draft) -> Result<Outcome, Probl
     match created.map_err(|error| Problem::not_created(error, parent))? {
         Created::Kept(number) => Ok(Outcome::Kept(number)),
         Created::Queued(number) => Ok(Outcome::Queued(number, patience)),
-        Created::Replay(recalled) => match recalled.made {
-            Made::Numbered(number) => Ok(Outcome::Replayed(number)),
-            Made::Application(_) => {
-                tracing::error!("a key of a numbered thing recalled an application");
-                Err(Problem::internal())
-            }
-        },
+        Created::Replay(recalled) => number_of(&recalled.made).map(Outcome::Replayed),
+    }
+}
+
+/// What a key of a numbered thing made before.
+pub(super) fn number_of(made: &Made) -> Result<Number, Problem> {
+    match made {
+        Made::Numbered(number) => Ok(*number),
+        Made::Application(_) => {
+            tracing::error!("a key of a numbered thing recalled an application");
+            Err(Problem::internal())
+        }
     }
 }
 

@@ -89,7 +89,7 @@ impl Guard {
     #[must_use]
     pub fn closed(terms: Terms) -> Self {
         Self::Closed(Box::new(Closed {
-            admin: digest(&terms.admin_key),
+            admin: Secret::digest_of(&terms.admin_key),
             keyring: Keyring::default(),
             rates: Rates::new(terms.application_rate, terms.chat_rate),
             failures: Failures::new(terms.failure_rate),
@@ -118,18 +118,18 @@ impl Guard {
             Right::Of(scope) => (false, Some(scope)),
             Right::AdminOr(scope) => (true, Some(scope)),
         };
-        let caller = Caller { address: closed.client(request), request_id, application: application(names) };
+        let caller = Caller { address: closed.client(request), request_id, names };
         match (closed.identify(edge, request, &caller).await?, scope) {
             (Shown::Admin, _) => {
                 // Every one of them, since they are few.
-                let Caller { address, application, .. } = caller;
+                let (address, application) = (caller.address, caller.application());
                 tracing::info!(%address, request_id, ?call, application, "the operator's key was shown");
                 let refused = || Problem::new(Code::Forbidden, "This takes a key of the application");
                 if admin { Ok(Pass::default()) } else { Err(refused()) }
             }
             (Shown::Key(..), None) => Err(Problem::new(Code::Forbidden, "This takes the operator's key")),
             (Shown::Key(digest, holder), Some(scope)) => {
-                let mut pass = closed.admit_holder(digest, holder, scope, names, &caller)?;
+                let mut pass = closed.admit_holder(digest, holder, scope, &caller)?;
                 if scope == Scope::Read
                     && let Some((_digest, tenant)) = &pass.shown
                 {
@@ -153,13 +153,15 @@ impl Guard {
 struct Caller<'r> {
     address: IpAddr,
     request_id: &'r str,
-    application: &'r str,
+    names: [&'r str; 3],
 }
 
-/// The application that a path names, if it can be one.
-fn application(names: [&str; 3]) -> &str {
-    let [token, ..] = names;
-    if Token::parse(token).is_some() { token } else { "" }
+impl Caller<'_> {
+    /// The application that the path names, if it can be one.
+    fn application(&self) -> &str {
+        let [token, ..] = self.names;
+        if Token::parse(token).is_some() { token } else { "" }
+    }
 }
 
 /// Whose key a request shows.
@@ -179,11 +181,12 @@ impl Closed {
             return Err(unauthenticated("This takes a key: Authorization: Bearer …", None));
         };
         let subscriber = address::subscriber(caller.address);
-        let secret = Secret::parse(given).map(|secret| secret.digest());
-        let is_operator = bool::from(digest(given).0.ct_eq(&self.admin.0));
-        let is_known = match &secret {
-            Some(digest) => self.keyring.knows(digest),
-            None => is_operator && self.failures.knows_operator(subscriber),
+        let (digest, is_secret) = (Secret::digest_of(given), Secret::parse(given).is_some());
+        // Equally long whatever is compared, so that comparing tells nothing.
+        let is_operator = bool::from(digest.0.ct_eq(&self.admin.0));
+        let is_known = match is_secret {
+            true => self.keyring.knows(&digest),
+            false => is_operator && self.failures.knows_operator(subscriber),
         };
         if let Some(wait_seconds) = self.failures.held_off(subscriber).filter(|_wait| !is_known) {
             let detail = "Too many wrong keys from this address";
@@ -193,13 +196,12 @@ impl Closed {
             self.failures.remember_operator(subscriber);
             return Ok(Shown::Admin);
         }
-        if let Some(digest) = secret
-            && let Some(holder) = self.holder(edge, digest).await?
-        {
+        if is_secret && let Some(holder) = self.holder(edge, digest).await? {
             return Ok(Shown::Key(digest, holder));
         }
         if self.failures.count(subscriber) {
-            let Caller { address, request_id, application } = caller;
+            let Caller { address, request_id, .. } = caller;
+            let application = caller.application();
             tracing::warn!(%address, request_id, application, "a wrong key was shown");
         }
         Err(revoked())
@@ -215,18 +217,17 @@ impl Closed {
         digest: Digest,
         holder: Holder,
         scope: Scope,
-        names: [&str; 3],
         caller: &Caller<'_>,
     ) -> Result<Pass, Problem> {
-        let [token, chat, _message] = names;
+        let [token, chat, _message] = caller.names;
         let is_its_own = holder.tenant.token.as_str() == token;
         let chat = Number::parse(chat).filter(|_chat| is_its_own);
         let headers = self.rates.take(&holder, chat)?.headers();
         if !is_its_own {
             // As wrong as a wrong key, and told as seldom.
             if self.failures.count(address::subscriber(caller.address)) {
-                let (Caller { address, request_id, application }, of) =
-                    (caller, holder.tenant.token.as_str());
+                let Caller { address, request_id, .. } = caller;
+                let (application, of) = (caller.application(), holder.tenant.token.as_str());
                 tracing::warn!(%address, request_id, application, of, "a key of another application was shown");
             }
             return Err(Problem::from(Missing::Application).with(headers));
@@ -251,11 +252,6 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
     let line = lines.next().filter(|_line| lines.next().is_none())?.to_str().ok()?;
     let (scheme, key) = line.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim_start_matches(' '))
-}
-
-/// Equally long whatever is compared, so that comparing tells nothing (see [`subtle`]).
-fn digest(key: &str) -> Digest {
-    Digest::of(&[key])
 }
 
 fn revoked() -> Problem {

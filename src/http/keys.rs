@@ -6,13 +6,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ask::{Answer, Ask};
-use super::creation::{created, replayed};
+use super::creation::{created, number_of, replayed};
 use super::idempotency::key_use;
 use super::openapi::asked;
 use super::problem::{Code, Problem};
 use super::shape::{self, List, SUCCESS, moment};
 use crate::domain::{AccessKey, Name, NewAccessKey, Rate, Scopes, Secret, Timestamp};
-use crate::store::{ACCESS_KEYS_LIMIT, KeyMade, Made, NoKey, Recalled};
+use crate::store::{ACCESS_KEYS_LIMIT, KeyMade, NoKey, Recalled};
 
 /// What a key is called where nobody says.
 pub(super) const FIRST_KEY: &str = "first";
@@ -107,15 +107,12 @@ pub(super) async fn create(mut ask: Ask<'_>) -> Answer {
             Ok(created(location).json(MadeKey { message: SUCCESS, key, data }))
         }
         KeyMade::Replay(Recalled { body, .. }) if Some(body) != meant => Err(Problem::key_reused()),
-        KeyMade::Replay(Recalled { made: Made::Numbered(number), .. }) => {
+        KeyMade::Replay(Recalled { made, .. }) => {
+            let number = number_of(&made)?;
             let keys = ask.edge.limits.read(ask.edge.store.access_keys(&tenant)).await??;
             let data = keys.into_iter().find(|key| key.number == number).map(Key::from);
             let location = format!("{}/{number}", path());
             Ok(replayed(location).json(MadeKey { message: SUCCESS, key: None, data }))
-        }
-        KeyMade::Replay(Recalled { made: Made::Application(_), .. }) => {
-            tracing::error!("a key of a numbered thing recalled an application");
-            Err(Problem::internal())
         }
     }
 }

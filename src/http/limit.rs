@@ -130,14 +130,11 @@ impl Limits {
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Problem> {
-        let _place = self.calls.reads.try_acquire().map_err(|_full| Problem::not_taken())?;
-        match timeout(self.engine_timeout, call).await {
-            Ok(outcome) => Ok(outcome?),
-            Err(_) => {
-                tracing::warn!(waited_ms = self.engine_timeout.as_millis(), "the store is slow to read");
-                Err(Problem::not_taken())
-            }
-        }
+        let slow = || {
+            tracing::warn!(waited_ms = self.engine_timeout.as_millis(), "the store is slow to read");
+            Problem::not_taken()
+        };
+        self.bounded(&self.calls.reads, call, slow).await
     }
 
     /// What takes too long may still be made.
@@ -145,14 +142,11 @@ impl Limits {
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Problem> {
-        let _place = self.calls.edits.try_acquire().map_err(|_full| Problem::not_taken())?;
-        match timeout(self.engine_timeout, call).await {
-            Ok(outcome) => Ok(outcome?),
-            Err(_) => {
-                tracing::warn!(waited_ms = self.engine_timeout.as_millis(), "the store is slow to change");
-                Err(Problem::outcome_unknown())
-            }
-        }
+        let slow = || {
+            tracing::warn!(waited_ms = self.engine_timeout.as_millis(), "the store is slow to change");
+            Problem::outcome_unknown()
+        };
+        self.bounded(&self.calls.edits, call, slow).await
     }
 
     /// Whose key is shown is asked for past the reads of tenants.
@@ -160,11 +154,7 @@ impl Limits {
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Problem> {
-        let _place = self.calls.look_ups.try_acquire().map_err(|_full| Problem::not_taken())?;
-        match timeout(self.engine_timeout, call).await {
-            Ok(outcome) => Ok(outcome?),
-            Err(_) => Err(Problem::not_taken()),
-        }
+        self.bounded(&self.calls.look_ups, call, Problem::not_taken).await
     }
 
     /// A place among this application's reads, once one is free.
@@ -180,13 +170,27 @@ impl Limits {
         &self,
         call: impl Future<Output = Result<T, SearchError>>,
     ) -> Result<T, Problem> {
-        let _place = self.calls.finds.try_acquire().map_err(|_full| Problem::not_taken())?;
+        let slow = || {
+            tracing::warn!(waited_ms = self.engine_timeout.as_millis(), "the search engine is slow");
+            Problem::not_taken()
+        };
+        self.bounded(&self.calls.finds, call, slow).await
+    }
+
+    /// One call of an engine, if there is a place for it; `slow` says what one is that takes too long.
+    async fn bounded<T, E>(
+        &self,
+        places: &Semaphore,
+        call: impl Future<Output = Result<T, E>>,
+        slow: impl FnOnce() -> Problem,
+    ) -> Result<T, Problem>
+    where
+        Problem: From<E>,
+    {
+        let _place = places.try_acquire().map_err(|_full| Problem::not_taken())?;
         match timeout(self.engine_timeout, call).await {
             Ok(outcome) => Ok(outcome?),
-            Err(_) => {
-                tracing::warn!(waited_ms = self.engine_timeout.as_millis(), "the search engine is slow");
-                Err(Problem::not_taken())
-            }
+            Err(_elapsed) => Err(slow()),
         }
     }
 

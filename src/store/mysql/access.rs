@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::insert::{RecalledUses, begin, read_recalled, recall};
 use super::plan::{Use, use_of};
+use super::read::live_application;
 use super::row::{Columns, Fault};
 use super::sql::fill;
 use super::{MysqlStore, commit, next_rows, select};
@@ -49,7 +50,7 @@ impl Access for MysqlStore {
     }
 
     async fn access_keys(&self, tenant: &Tenant) -> Result<Result<Vec<AccessKey>, Missing>, StoreError> {
-        let ask = format!("{}; {}", live(tenant.id), access_keys(tenant.id));
+        let ask = format!("{}; {}", live_application(tenant.id), access_keys(tenant.id));
         self.read(move |session| {
             Box::pin(async move {
                 let mut answers = session.run(&ask).await?.into_iter();
@@ -71,7 +72,7 @@ impl Access for MysqlStore {
             "UPDATE access_keys SET revoked_at = ? WHERE application_id = ? AND number = ? AND revoked_at IS NULL",
             &[&Timestamp::now(), &tenant.id, &number],
         );
-        let revoke = format!("{}; {revoke}", live(tenant.id));
+        let revoke = format!("{}; {revoke}", live_application(tenant.id));
         self.write(move |session, _tried| {
             let revoke = revoke.clone();
             Box::pin(async move {
@@ -88,7 +89,7 @@ impl Access for MysqlStore {
 
     async fn rate(&self, tenant: &Tenant) -> Result<Result<Option<Rate>, Missing>, StoreError> {
         let ask = fill("SELECT rate FROM application_limits WHERE application_id = ?", &[&tenant.id]);
-        let ask = format!("{}; {ask}", live(tenant.id));
+        let ask = format!("{}; {ask}", live_application(tenant.id));
         self.read(move |session| {
             Box::pin(async move {
                 let mut answers = session.run(&ask).await?.into_iter();
@@ -110,7 +111,7 @@ impl Access for MysqlStore {
              ON DUPLICATE KEY UPDATE rate = VALUES(rate)",
             &[&rate.as_deref(), &tenant.id],
         );
-        let set = format!("{}; {set}", live(tenant.id));
+        let set = format!("{}; {set}", live_application(tenant.id));
         self.write(move |session, _tried| {
             let set = set.clone();
             Box::pin(async move {
@@ -121,11 +122,6 @@ impl Access for MysqlStore {
         })
         .await
     }
-}
-
-/// One row where the application is there.
-fn live(application: ApplicationId) -> String {
-    fill("SELECT 1 FROM applications WHERE id = ? AND deleted_at IS NULL", &[&application])
 }
 
 /// Numbers are given one after the other: whoever gives one has locked the keys of the application.

@@ -161,7 +161,7 @@ pub(super) fn application(id: ApplicationId) -> String {
 }
 
 /// One row of one 1 where it is there.
-fn live_application(id: ApplicationId) -> String {
+pub(super) fn live_application(id: ApplicationId) -> String {
     fill("SELECT 1 FROM applications WHERE id = ? AND deleted_at IS NULL", &[&id])
 }
 

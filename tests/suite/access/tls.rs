@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use super::{ADMIN_KEY, closed};
 use crate::support::eventually;
-
-fn openssl(folder: &Path, line: &str) {
-    let output = Command::new("openssl").current_dir(folder).args(line.split(' ')).output().expect("openssl");
-    assert!(output.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&output.stderr));
-}
+use crate::support::openssl::openssl;
 
 /// `cert.pem`, which vouches for itself, and `key.pem`.
 fn make_certificate(folder: &Path, name: &str) {

@@ -24,6 +24,8 @@ pub mod pace;
 pub mod client;
 /// Requests that no well-behaved client sends.
 pub mod raw;
+/// Certificates.
+pub mod openssl;
 /// Waiting for something to become true.
 pub mod eventually;
 /// What clients were told, held against what is there.

@@ -1,19 +1,14 @@
 use std::path::Path;
-use std::process::Command;
 
 use chat_system::connections::MysqlOptions;
 use chat_system::store::mysql::MysqlStore;
 use chat_system::store::{Company, Nodes as _};
 
 use super::{InDatabase, ask, options, said};
+use crate::support::openssl::openssl;
 use crate::support::servers::Kind;
 
 on_servers! { a_server_is_trusted_by_its_certificate_and_not_without }
-
-fn openssl(folder: &Path, line: &str) {
-    let output = Command::new("openssl").current_dir(folder).args(line.split(' ')).output().expect("openssl");
-    assert!(output.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&output.stderr));
-}
 
 /// `ca.pem`, and `cert.pem` with `key.pem` of a server on this machine.
 fn make_certificates(folder: &Path) {
