@@ -13,6 +13,8 @@ mod keeping;
 pub mod search_indexer;
 // One round of it, apart from the loop.
 pub mod search_round;
+// What it has claimed, applications in turn.
+mod portion;
 // An index built anew, by a round or by an operator.
 pub mod reindex;
 // 4. What was kept is counted.

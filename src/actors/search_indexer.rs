@@ -1,6 +1,7 @@
 //! Step 3: what was kept becomes findable.
 //!
 //! Hears [`PersistenceActor`](super::persistence_actor::PersistenceActor) and the edge ([`Wake`]); tells nobody.
+//! Applications take turns, so that nobody waits for all that another has written.
 //! It works off the store's search backlog, which is written in the same transaction as the rows, so that a wake
 //! that got lost delays, and loses nothing. Its bound is the size of one round; what waits, waits in the store.
 //! When the engine is away it tries again, later each time; no write notices. A drain waits for the round at work;
@@ -10,7 +11,7 @@
 //! before the backlog goes on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
@@ -68,7 +69,14 @@ impl SearchIndexer {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, search: Arc<dyn Search>, vitals: Arc<Vitals>, lease: Duration) -> Self {
         Self {
-            desk: Arc::new(Desk { store, search, vitals, lease, stopping: AtomicBool::new(false) }),
+            desk: Arc::new(Desk {
+                store,
+                search,
+                vitals,
+                lease,
+                stopping: AtomicBool::new(false),
+                served: AtomicI64::new(0),
+            }),
             phase: Phase::Idle,
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             damaged: false,

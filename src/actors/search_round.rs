@@ -2,21 +2,24 @@
 //! the store into the index.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::portion::Portion;
 use super::reindex::{Built, Failure, Onlooker, rebuild};
 use super::vitals::{EngineState, SEARCH, Vitals};
-use crate::domain::Timestamp;
+use crate::domain::{ApplicationId, Parent, Timestamp};
 use crate::metrics::METRICS;
 use crate::search::Search;
-use crate::store::{Claim, ClaimId, Range, Row, Store, Task};
+use crate::store::{Claim, Store, Task};
 
 /// Messages of one round, about.
 const ROUND_MESSAGES: u64 = 2_000;
 
-/// Bytes of bodies that are indexed in one go, so that a drain does not wait for more.
-const STEP_BYTES: usize = 256 * 1024;
+/// A round that took longer is the last to know who else has written something: it ends after a step.
+const ROUND_TIME: Duration = Duration::from_millis(500);
 
 /// From switching to an index until the store knows of it, about.
 const SWITCH_TIME: Duration = Duration::from_millis(200);
@@ -30,6 +33,8 @@ pub(super) struct Desk {
     pub(super) lease: Duration,
     /// Set by a drain: a walk over all rows ends early, and starts again with the next process.
     pub(super) stopping: AtomicBool,
+    /// The application that was served last: the next round begins behind it.
+    pub(super) served: AtomicI64,
 }
 
 impl Onlooker for Desk {
@@ -91,8 +96,9 @@ async fn knows_every_row(store: &dyn Store, search: &dyn Search) -> Result<bool,
     Ok(store.known_index().await? == search.name().await?)
 }
 
-/// One round: 1. an index that does not know every row is built anew; 2. claim; 3. index the rows as they are now;
-/// 4. forget what was deleted; 5. finish the claims.
+/// One round: 1. an index that does not know every row is built anew; 2. claim; 3. forget what was deleted, and
+/// index the rows as they are now; /// 4. finish the claims, and give back
+/// what there was no time for.
 pub(super) async fn round(desk: Arc<Desk>, renew: bool) -> Round {
     match try_round(&desk, renew).await {
         Ok(Round::Elsewhere) => {
@@ -132,72 +138,60 @@ async fn try_round(desk: &Desk, renew: bool) -> Result<Round, Failure> {
             None => return Ok(Round::Elsewhere),
         }
     }
-    let claims = desk.store.claim(ROUND_MESSAGES, Timestamp::now().after(desk.lease)).await?;
+    let after = desk.served.load(Ordering::Relaxed);
+    let until = Timestamp::now().after(desk.lease);
+    let claims = desk.store.claim(Some(ApplicationId(after)), ROUND_MESSAGES, until).await?;
     if claims.is_empty() {
         return Ok(Round::Empty);
     }
-    let ids: Vec<ClaimId> = claims.iter().map(|claim| claim.id).collect();
-    match take(desk, &claims).await {
-        Ok(Some(messages)) => {
-            desk.store.finish(&ids).await?;
-            Ok(if messages >= ROUND_MESSAGES { Round::Full } else { Round::Some })
-        }
-        Ok(None) => {
-            desk.store.release(&ids).await?;
-            Ok(Round::Some)
+    let (done, left) = match take(desk, &claims).await {
+        Ok(portion) => {
+            if let Some(application) = portion.last_served() {
+                desk.served.store(application.0, Ordering::Relaxed);
+            }
+            portion.part(&claims)
         }
         Err(failure) => {
             // Else nobody would try them again before the claims lapse.
-            desk.store.release(&ids).await?;
-            Err(failure)
+            desk.store.release(&claims).await?;
+            return Err(failure);
         }
+    };
+    if !left.is_empty() {
+        desk.store.release(&left).await?;
     }
+    desk.store.finish(&done).await?;
+    let messages: u64 = claims.iter().map(|claim| claim.task.messages()).sum();
+    let is_full = !left.is_empty() || messages >= ROUND_MESSAGES;
+    Ok(if is_full { Round::Full } else { Round::Some })
 }
 
-/// Brings what was claimed into the index; says of about how many messages. `None` where a drain ended it before.
-async fn take(desk: &Desk, claims: &[Claim]) -> Result<Option<u64>, Failure> {
-    let mut ranges: Vec<Range> = Vec::new();
-    let (mut forgotten, mut messages) = (Vec::new(), 0);
-    for claim in claims {
-        match claim.task {
-            Task::Index(range) => {
-                messages += range.last.get() - range.first.get() + 1;
-                ranges.push(range);
-            }
-            Task::Forget(parent) => forgotten.push(parent),
-        }
-    }
-    while !ranges.is_empty() {
-        let found = desk.store.rows(&ranges).await?;
-        for step in steps(found.rows) {
-            if desk.has_enough() {
-                return Ok(None);
-            }
-            METRICS.indexed.inc_by(step.len() as u64);
-            desk.search.index(step).await?;
-        }
-        ranges = found.rest;
-    }
+/// Brings what was claimed into the index, or as much of it as [`ROUND_TIME`] or a drain leaves time for.
+async fn take(desk: &Desk, claims: &[Claim]) -> Result<Portion, Failure> {
+    let started = Instant::now();
+    let forgotten = claims.iter().filter_map(|claim| match claim.task {
+        Task::Forget(parent) => Some(parent),
+        Task::Index(_) => None,
+    });
+    let forgotten: Vec<Parent> = forgotten.collect();
     if !forgotten.is_empty() {
         desk.search.forget(forgotten).await?;
     }
-    Ok(Some(messages))
-}
-
-/// Rows in portions that are soon indexed, however long their bodies are.
-fn steps(rows: Vec<Row>) -> Vec<Vec<Row>> {
-    let mut steps: Vec<Vec<Row>> = Vec::new();
-    let mut bytes = 0;
-    for row in rows {
-        let row_bytes = row.body.as_ref().map_or(0, |body| body.as_str().len());
-        bytes += row_bytes;
-        match steps.last_mut() {
-            Some(step) if bytes <= STEP_BYTES => step.push(row),
-            _ => {
-                bytes = row_bytes;
-                steps.push(vec![row]);
-            }
+    let mut portion = Portion::of(claims);
+    while !desk.has_enough() {
+        if let Some(ranges) = portion.to_read() {
+            portion.read(desk.store.rows(ranges).await?);
+            continue;
+        }
+        let step = portion.step();
+        if step.is_empty() {
+            break;
+        }
+        METRICS.indexed.inc_by(step.len() as u64);
+        desk.search.index(step).await?;
+        if started.elapsed() >= ROUND_TIME {
+            break;
         }
     }
-    steps
+    Ok(portion)
 }

@@ -20,6 +20,8 @@ mod audit;
 mod nodes;
 /// Who may do what.
 mod access;
+/// What the search index has yet to learn.
+mod backlog;
 // Embedded: one file, one writer, readers beside it (WAL).
 pub mod sqlite;
 // Many nodes: a MySQL or MariaDB server.
@@ -31,12 +33,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::{
-    Application, Body, Chat, ChatPlace, Digest, DraftId, KeyUse, Listed, Message, MessagePlace, Name,
-    NewApplication, Number, Numbered, Page, Parent, Tenant, Timestamp, Token,
+    Application, Body, Chat, Digest, DraftId, KeyUse, Listed, Message, MessagePlace, Name, NewApplication,
+    Number, Numbered, Page, Parent, Tenant, Timestamp, Token,
 };
 
 pub use access::{ACCESS_KEYS_LIMIT, Access, KeyMade, NoKey};
 pub use audit::{AuditPlace, Audited, HOLES_LIMIT, Hole, Uncounted};
+pub use backlog::{Backlog, Claim, ClaimId, Range, Row, RowsOf, TURN_APPLICATIONS, Task};
 pub use error::{Missing, StoreError, Unchanged};
 pub use nodes::{Company, Entered, Nodes};
 
@@ -196,74 +199,6 @@ pub enum Founded {
 pub enum Expected {
     Any,
     OneOf(Vec<u64>),
-}
-
-/// What the search index has yet to learn.
-#[async_trait]
-pub trait Backlog: Send + Sync + 'static {
-    /// The oldest entries that nobody has claimed, now claimed until then; as many as hold about `limit`
-    /// messages. They come back when that moment passes without [`Backlog::finish`].
-    async fn claim(&self, limit: u64, until: Timestamp) -> Result<Vec<Claim>, StoreError>;
-
-    /// The rows of these ranges as they are now, tombstones included, deleted chats left out. Ends early at
-    /// [`PAGE_LIMIT_BYTES`].
-    async fn rows(&self, ranges: &[Range]) -> Result<RowsOf, StoreError>;
-
-    /// Gives claimed entries back: whoever comes next may have them.
-    async fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError>;
-
-    /// Forgets entries that the index has taken.
-    async fn finish(&self, claims: &[ClaimId]) -> Result<(), StoreError>;
-
-    /// All live rows in key order, for an index built anew: the next `limit` after that place. A page that ends
-    /// before both that and [`PAGE_LIMIT_BYTES`] is the last.
-    async fn walk(&self, after: Option<MessagePlace>, limit: usize) -> Result<Vec<Row>, StoreError>;
-
-    /// The index that last held every row of this store, as [`Backlog::remember_index`] was told.
-    async fn known_index(&self) -> Result<Option<String>, StoreError>;
-
-    async fn remember_index(&self, index: &str) -> Result<(), StoreError>;
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ClaimId(pub i64);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    pub id: ClaimId,
-    pub task: Task,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Task {
-    /// Messages were kept, edited or deleted.
-    Index(Range),
-    /// A chat or an application was deleted.
-    Forget(Parent),
-}
-
-/// Messages of one chat, both ends included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
-    pub chat: ChatPlace,
-    pub first: Number,
-    pub last: Number,
-}
-
-/// The rows of some ranges, and what is still to be asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowsOf {
-    pub rows: Vec<Row>,
-    pub rest: Vec<Range>,
-}
-
-/// A message as the index needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    pub place: MessagePlace,
-    pub version: u64,
-    /// `None` for a tombstone.
-    pub body: Option<Body>,
 }
 
 /// What follows from the rows by itself: counters, and the end of what was deleted.

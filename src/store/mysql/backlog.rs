@@ -11,23 +11,32 @@ use super::sql::{fill, one_of};
 use super::{MysqlStore, NOW, commit, next_rows, select};
 use crate::connections::Session;
 use crate::domain::{ApplicationId, ChatPlace, MessagePlace, Number, Parent, Timestamp};
-use crate::store::{Backlog, Claim, ClaimId, PAGE_LIMIT_BYTES, Range, Row, RowsOf, StoreError, Task};
+use crate::store::backlog::{in_turn, share};
+use crate::store::{
+    Backlog, Claim, ClaimId, PAGE_LIMIT_BYTES, Range, Row, RowsOf, StoreError, TURN_APPLICATIONS, Task,
+};
 
-/// Entries that one claimer looks at; others pass them in that moment.
+/// Entries of one application that one claimer looks at; others pass them in that moment.
 const LOOK_ENTRIES: u64 = 1_000;
 /// Ranges asked for in one round trip.
 const ASK_RANGES: usize = 200;
 
 #[async_trait]
 impl Backlog for MysqlStore {
-    async fn claim(&self, limit: u64, until: Timestamp) -> Result<Vec<Claim>, StoreError> {
+    async fn claim(
+        &self,
+        after: Option<ApplicationId>,
+        limit: u64,
+        until: Timestamp,
+    ) -> Result<Vec<Claim>, StoreError> {
         // Looking first spares the locks, and every idle look at an empty backlog.
         let look = format!("SELECT 1 FROM search_backlog WHERE claimed_until < {NOW} LIMIT 1");
         let found = self.read(move |session| Box::pin(async move { select(session, &look).await }));
         if found.await?.is_empty() {
             return Ok(Vec::new());
         }
-        self.write(move |session, _tried| Box::pin(async move { claim(session, limit, until).await })).await
+        self.write(move |session, _tried| Box::pin(async move { claim(session, after, limit, until).await }))
+            .await
     }
 
     async fn rows(&self, ranges: &[Range]) -> Result<RowsOf, StoreError> {
@@ -35,9 +44,19 @@ impl Backlog for MysqlStore {
         self.read(move |session| Box::pin(async move { rows_of(session, &ranges).await })).await
     }
 
-    async fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError> {
-        let claims = one_of("id", claims);
-        self.change(format!("UPDATE search_backlog SET claimed_until = 0 WHERE {claims}")).await
+    async fn release(&self, claims: &[Claim]) -> Result<(), StoreError> {
+        let ids: Vec<ClaimId> = claims.iter().map(|claim| claim.id).collect();
+        let firsts: String = claims.iter().filter_map(first_of).collect();
+        let first = if firsts.is_empty() {
+            "first_number".to_owned()
+        } else {
+            format!("CASE id {firsts} ELSE first_number END")
+        };
+        let claims = one_of("id", &ids);
+        self.change(format!(
+            "UPDATE search_backlog SET claimed_until = 0, first_number = {first} WHERE {claims}"
+        ))
+        .await
     }
 
     async fn finish(&self, claims: &[ClaimId]) -> Result<(), StoreError> {
@@ -64,34 +83,75 @@ impl Backlog for MysqlStore {
     }
 }
 
-/// The caller's span, from the server's now: clocks that are apart do not shorten it.
-async fn claim(session: &mut Session, limit: u64, until: Timestamp) -> Result<Vec<Claim>, Fault> {
-    let span_micros = until.micros() - Timestamp::now().micros();
-    let look = fill(
-        &format!(
-            "START TRANSACTION;
-             SELECT id, application_id, chat_number, first_number, last_number, kind FROM search_backlog
-             FORCE INDEX (PRIMARY) WHERE claimed_until < {NOW} ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED"
-        ),
-        &[&limit.clamp(1, LOOK_ENTRIES)],
-    );
-    let mut answers = session.run(&look).await?.into_iter().skip(1);
-    let (mut claims, mut messages) = (Vec::new(), 0);
-    for mut row in next_rows(&mut answers)? {
-        let claim = read_claim(&mut row)?;
-        messages += match claim.task {
-            Task::Index(range) => range.last.get() - range.first.get() + 1,
-            Task::Forget(_) => 1,
-        };
-        claims.push(claim);
-        if messages >= limit {
-            break;
-        }
+/// Where what is given back begins.
+fn first_of(claim: &Claim) -> Option<String> {
+    match claim.task {
+        Task::Index(range) => Some(fill(" WHEN ? THEN ?", &[&claim.id, &range.first])),
+        Task::Forget(_) => None,
     }
+}
+
+/// The caller's span, from the server's now: clocks that are apart do not shorten it.
+async fn claim(
+    session: &mut Session,
+    after: Option<ApplicationId>,
+    limit: u64,
+    until: Timestamp,
+) -> Result<Vec<Claim>, Fault> {
+    let span_micros = until.micros() - Timestamp::now().micros();
+    let applications = applications_in_turn(session, after).await?;
+    let offer = share(limit, applications.len()).min(LOOK_ENTRIES);
+    let mut look = String::from("START TRANSACTION");
+    for application in &applications {
+        look.push_str(&fill(
+            &format!(
+                "; SELECT id, application_id, chat_number, first_number, last_number, kind FROM search_backlog
+                 FORCE INDEX (search_backlog_by_application)
+                 WHERE application_id = ? AND claimed_until < {NOW} ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED"
+            ),
+            &[application, &offer],
+        ));
+    }
+    let mut answers = session.run(&look).await?.into_iter().skip(1);
+    let mut offered = Vec::with_capacity(applications.len());
+    for _application in &applications {
+        let found = next_rows(&mut answers)?;
+        offered.push(found.into_iter().map(|mut row| read_claim(&mut row)).collect::<Result<_, _>>()?);
+    }
+    let claims = in_turn(offered, limit);
     let ids: Vec<ClaimId> = claims.iter().map(|claim| claim.id).collect();
     let take = fill(&format!("UPDATE search_backlog SET claimed_until = {NOW} + ? WHERE "), &[&span_micros]);
     commit(session, &format!("{take}{}; COMMIT", one_of("id", &ids))).await?;
     Ok(claims)
+}
+
+/// Those with entries: first those behind that one. A step of the index each, however many entries they have.
+async fn applications_in_turn(
+    session: &mut Session,
+    after: Option<ApplicationId>,
+) -> Result<Vec<ApplicationId>, Fault> {
+    let after = after.map_or(0, |application| application.0);
+    let ask = [(after, i64::MAX), (0, after)].map(|(behind, through)| {
+        fill(
+            "WITH RECURSIVE turn (id, place) AS (
+                 SELECT (SELECT MIN(application_id) FROM search_backlog WHERE application_id > ?), 1
+                 UNION ALL
+                 SELECT (SELECT MIN(b.application_id) FROM search_backlog b WHERE b.application_id > turn.id), place + 1
+                 FROM turn WHERE turn.id IS NOT NULL AND place < ?
+             )
+             SELECT id FROM turn WHERE id IS NOT NULL AND id <= ?",
+            &[&ApplicationId(behind), &TURN_APPLICATIONS, &ApplicationId(through)],
+        )
+    });
+    let mut answers = session.run(&ask.join(";")).await?.into_iter();
+    let mut applications: Vec<ApplicationId> = Vec::new();
+    for _half in ask {
+        for mut row in next_rows(&mut answers)? {
+            applications.push(row.take()?);
+        }
+    }
+    applications.truncate(TURN_APPLICATIONS);
+    Ok(applications)
 }
 
 /// `id, application_id, chat_number, first_number, last_number, kind`

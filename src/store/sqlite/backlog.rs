@@ -7,14 +7,22 @@ use super::SqliteStore;
 use super::keep::is_there;
 use super::row::unsigned;
 use crate::domain::{ApplicationId, Body, ChatPlace, MessagePlace, Number, Parent, Timestamp};
-use crate::store::{Backlog, Claim, ClaimId, PAGE_LIMIT_BYTES, Range, Row, RowsOf, StoreError, Task};
+use crate::store::backlog::{in_turn, share};
+use crate::store::{
+    Backlog, Claim, ClaimId, PAGE_LIMIT_BYTES, Range, Row, RowsOf, StoreError, TURN_APPLICATIONS, Task,
+};
 
 #[async_trait]
 impl Backlog for SqliteStore {
-    async fn claim(&self, limit: u64, until: Timestamp) -> Result<Vec<Claim>, StoreError> {
+    async fn claim(
+        &self,
+        after: Option<ApplicationId>,
+        limit: u64,
+        until: Timestamp,
+    ) -> Result<Vec<Claim>, StoreError> {
         // Looking first spares the writer, and every idle look at an empty backlog.
         if self.read(|rows| Ok(rows.prepare_cached("SELECT 1 FROM search_backlog")?.exists([])?)).await? {
-            return self.write(move |rows| claim(rows, limit, until)).await;
+            return self.write(move |rows| claim(rows, after, limit, until)).await;
         }
         Ok(Vec::new())
     }
@@ -24,13 +32,18 @@ impl Backlog for SqliteStore {
         self.read(move |rows| rows_of(rows, &ranges)).await
     }
 
-    async fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError> {
+    async fn release(&self, claims: &[Claim]) -> Result<(), StoreError> {
         let claims = claims.to_vec();
         self.write(move |rows| {
-            let mut free =
-                rows.prepare_cached("UPDATE search_backlog SET claimed_until = NULL WHERE id = ?1")?;
-            for ClaimId(id) in claims {
-                free.execute([id])?;
+            let mut free = rows.prepare_cached(
+                "UPDATE search_backlog SET claimed_until = NULL, first_number = coalesce(?2, first_number) WHERE id = ?1",
+            )?;
+            for Claim { id, task } in claims {
+                let first = match task {
+                    Task::Index(range) => Some(range.first),
+                    Task::Forget(_) => None,
+                };
+                free.execute(params![id.0, first])?;
             }
             Ok(())
         })
@@ -68,27 +81,25 @@ impl Backlog for SqliteStore {
     }
 }
 
-fn claim(rows: &Transaction<'_>, limit: u64, until: Timestamp) -> Result<Vec<Claim>, StoreError> {
-    let mut claims = Vec::new();
-    let mut messages = 0;
-    {
-        let mut select = rows.prepare_cached(
-            "SELECT id, application_id, chat_number, first_number, last_number, kind FROM search_backlog
-             WHERE claimed_until IS NULL OR claimed_until < ?1 ORDER BY id",
-        )?;
-        let mut found = select.query([Timestamp::now()])?;
-        while let Some(row) = found.next()? {
-            let claim = read_claim(row)?;
-            messages += match claim.task {
-                Task::Index(range) => range.last.get() - range.first.get() + 1,
-                Task::Forget(_) => 1,
-            };
-            claims.push(claim);
-            if messages >= limit {
-                break;
-            }
-        }
+fn claim(
+    rows: &Transaction<'_>,
+    after: Option<ApplicationId>,
+    limit: u64,
+    until: Timestamp,
+) -> Result<Vec<Claim>, StoreError> {
+    let applications = applications_in_turn(rows, after)?;
+    let share = i64::try_from(share(limit, applications.len())).unwrap_or(i64::MAX);
+    let now = Timestamp::now();
+    let mut select = rows.prepare_cached(
+        "SELECT id, application_id, chat_number, first_number, last_number, kind FROM search_backlog
+         WHERE application_id = ?1 AND (claimed_until IS NULL OR claimed_until < ?2) ORDER BY id LIMIT ?3",
+    )?;
+    let mut offered = Vec::with_capacity(applications.len());
+    for application in applications {
+        let found = select.query_map(params![application, now, share], read_claim)?;
+        offered.push(found.collect::<Result<Vec<Claim>, _>>()?);
     }
+    let claims = in_turn(offered, limit);
     let mut update = rows.prepare_cached("UPDATE search_backlog SET claimed_until = ?2 WHERE id = ?1")?;
     for claim in &claims {
         update.execute(params![claim.id.0, until])?;
@@ -96,7 +107,31 @@ fn claim(rows: &Transaction<'_>, limit: u64, until: Timestamp) -> Result<Vec<Cla
     Ok(claims)
 }
 
-fn read_claim(row: &SqlRow<'_>) -> Result<Claim, StoreError> {
+/// Those with entries: first those behind that one. A step of the index each, however many entries they have.
+fn applications_in_turn(
+    rows: &Transaction<'_>,
+    after: Option<ApplicationId>,
+) -> Result<Vec<ApplicationId>, StoreError> {
+    let mut select = rows.prepare_cached(
+        "WITH RECURSIVE turn (id) AS (
+             SELECT min(application_id) FROM search_backlog WHERE application_id > ?1
+             UNION ALL
+             SELECT (SELECT min(application_id) FROM search_backlog WHERE application_id > turn.id)
+             FROM turn WHERE turn.id IS NOT NULL
+         )
+         SELECT id FROM turn WHERE id IS NOT NULL AND id <= ?2 LIMIT ?3",
+    )?;
+    let after = after.map_or(0, |application| application.0);
+    let mut applications = Vec::new();
+    for (behind, through) in [(after, i64::MAX), (0, after)] {
+        let places = i64::try_from(TURN_APPLICATIONS - applications.len()).unwrap_or(0);
+        let found = select.query_map(params![behind, through, places], |row| row.get(0))?;
+        applications.extend(found.collect::<Result<Vec<ApplicationId>, _>>()?);
+    }
+    Ok(applications)
+}
+
+fn read_claim(row: &SqlRow<'_>) -> rusqlite::Result<Claim> {
     let application = ApplicationId(row.get(1)?);
     let chat = Number::new(unsigned(row.get(2)?));
     let task = match (row.get_ref(5)?.as_str().unwrap_or_default(), chat) {

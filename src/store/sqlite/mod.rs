@@ -168,5 +168,9 @@ fn migrations() -> Result<Vec<Migration>, refinery::Error> {
             "V0002__create_access",
             include_str!("../../../migrations/sqlite/0002_create_access.sql"),
         )?,
+        Migration::unapplied(
+            "V0003__index_backlog",
+            include_str!("../../../migrations/sqlite/0003_index_backlog.sql"),
+        )?,
     ])
 }

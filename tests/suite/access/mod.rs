@@ -6,6 +6,8 @@ mod isolation;
 mod keys;
 /// So many requests and no more.
 mod rates;
+/// What one tenant does to another.
+mod fairness;
 /// What attackers send.
 mod attacks;
 /// TLS, and certificates that are renewed.

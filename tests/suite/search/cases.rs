@@ -123,6 +123,7 @@ async fn every_filed_case_is_found_as_its_kind_and_never_in_another_chat() {
     for path in elsewhere {
         let there = Chat { client: service.client(), path };
         there.say_all(&other_texts).await;
+        there.settle().await;
     }
     let numbers = here.say_all(&texts).await;
     here.settle().await;

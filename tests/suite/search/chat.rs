@@ -123,9 +123,11 @@ impl Chat {
         .await;
     }
 
-    /// Waits until the index has caught up: a last word, said elsewhere, is found.
+    /// Waits until the index has caught up: a last word, said in another chat of the application, is found.
     pub async fn settle(&self) {
-        let elsewhere = Self::new(&self.client).await;
+        let (application, _chat) = self.path.split_once("/chats/").expect("a chat's path");
+        let path = self.client.new_chat(application).await;
+        let elsewhere = Self { client: self.client.clone(), path };
         let number = elsewhere.say("settled").await;
         elsewhere.found_within(Duration::from_secs(20), "settled", number).await;
     }

@@ -121,7 +121,7 @@ async fn a_search_in_what_is_not_there_is_not_found() {
     chat.settle().await;
     let search =
         async |chat: &str| service.post(&format!("{chat}/messages/search"), &json!({"query": "word"})).await;
-    for missing in [format!("{application}/chats/2"), "/api/v1/applications/nobody/chats/1".to_owned()] {
+    for missing in [format!("{application}/chats/9"), "/api/v1/applications/nobody/chats/1".to_owned()] {
         assert_eq!(search(&missing).await.status.as_u16(), 404, "{missing}");
     }
     let other = service.new_application().await;

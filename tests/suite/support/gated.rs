@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_system::domain::{
-    Application, Body, Chat, DraftId, KeyUse, Listed, Message, MessagePlace, Name, NewApplication, Number,
-    Numbered, Page, Parent, Tenant, Timestamp, Token,
+    Application, ApplicationId, Body, Chat, DraftId, KeyUse, Listed, Message, MessagePlace, Name,
+    NewApplication, Number, Numbered, Page, Parent, Tenant, Timestamp, Token,
 };
 use chat_system::store::{
     AuditPlace, Audited, Backlog, Claim, ClaimId, Company, Count, Edit, Entered, Expected, Founded,
@@ -206,15 +206,20 @@ pass_access_on!(Gated, inner);
 
 #[async_trait]
 impl Backlog for Gated {
-    async fn claim(&self, limit: u64, until: Timestamp) -> Result<Vec<Claim>, StoreError> {
-        self.inner.claim(limit, until).await
+    async fn claim(
+        &self,
+        after: Option<ApplicationId>,
+        limit: u64,
+        until: Timestamp,
+    ) -> Result<Vec<Claim>, StoreError> {
+        self.inner.claim(after, limit, until).await
     }
 
     async fn rows(&self, ranges: &[Range]) -> Result<RowsOf, StoreError> {
         self.inner.rows(ranges).await
     }
 
-    async fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError> {
+    async fn release(&self, claims: &[Claim]) -> Result<(), StoreError> {
         self.inner.release(claims).await
     }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chat_system::app::Engines;
 use chat_system::domain::{
-    Application, Body, Chat, DraftId, KeyUse, Listed, Message, MessagePlace, Name, NewApplication, Number,
-    Numbered, Page, Parent, Tenant, Timestamp, Token,
+    Application, ApplicationId, Body, Chat, DraftId, KeyUse, Listed, Message, MessagePlace, Name,
+    NewApplication, Number, Numbered, Page, Parent, Tenant, Timestamp, Token,
 };
 use chat_system::store::{
     AuditPlace, Audited, Backlog, Claim, ClaimId, Company, Count, Edit, Entered, Expected, Founded,
@@ -196,9 +196,9 @@ pass_on! { Edit, Kind::Edit;
 pass_access_on!(Watched, inner);
 
 pass_on! { Backlog, Kind::Backlog;
-    claim(limit: u64, until: Timestamp) -> Vec<Claim>;
+    claim(after: Option<ApplicationId>, limit: u64, until: Timestamp) -> Vec<Claim>;
     rows(ranges: &[Range]) -> RowsOf;
-    release(claims: &[ClaimId]) -> ();
+    release(claims: &[Claim]) -> ();
     finish(claims: &[ClaimId]) -> ();
     walk(after: Option<MessagePlace>, limit: usize) -> Vec<Row>;
     known_index() -> Option<String>;

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chat_system::domain::{Body, ChatPlace, MessagePlace, Parent, Timestamp};
-use chat_system::store::{Expected, PAGE_LIMIT_BYTES, Range, Row, Task};
+use chat_system::store::{Claim, Expected, PAGE_LIMIT_BYTES, Range, Row, TURN_APPLICATIONS, Task};
 
 use super::super::things::{in_chat, message, number, numbered, row, tombstone};
 use super::{Desk, LONG, StoreEngine};
@@ -74,12 +74,12 @@ pub(crate) async fn a_claimed_entry_is_handed_out_again_only_when_its_moment_has
     desk.store.finish(&[claims[0].id]).await.expect("finishing again is harmless");
     desk.say(chat, &["hello"]).await;
     let past = Timestamp::now().before(Duration::from_secs(1));
-    let lapsed = desk.store.claim(1_000, past).await.expect("claims");
+    let lapsed = desk.store.claim(None, 1_000, past).await.expect("claims");
     assert_eq!(lapsed.len(), 1);
-    let again = desk.store.claim(1_000, past).await.expect("claims");
+    let again = desk.store.claim(None, 1_000, past).await.expect("claims");
     assert_eq!(again, lapsed, "its moment has passed");
     desk.store.finish(&[lapsed[0].id]).await.expect("finished");
-    assert_eq!(desk.store.claim(1_000, past).await.expect("claims"), []);
+    assert_eq!(desk.store.claim(None, 1_000, past).await.expect("claims"), []);
 }
 
 pub(crate) async fn claims_hold_about_as_many_messages_as_asked_for(engine: &dyn StoreEngine) {
@@ -105,6 +105,57 @@ pub(crate) async fn claims_hold_about_as_many_messages_as_asked_for(engine: &dyn
     }
     assert!(rounds >= 4, "{rounds}");
     assert_eq!(claimed, (1..=BATCHES * 10).map(|at| in_chat(chat, at)).collect());
+}
+
+pub(crate) async fn applications_take_turns(engine: &dyn StoreEngine) {
+    let desk = Desk::fresh(engine).await;
+    let mut chats = Vec::new();
+    for _ in 0..3 {
+        chats.push(desk.tenant_and_chat().await.1);
+    }
+    let [busy, late, last] = chats[..] else { panic!("three chats") };
+    for _ in 0..40 {
+        desk.say(busy, &["hello"; 5]).await;
+    }
+    desk.say(late, &["hello"]).await;
+    desk.say(late, &["hello"]).await;
+    desk.say(last, &["hello"]).await;
+    let places = |claims: &[Claim]| -> Vec<(ChatPlace, u64)> {
+        let place = |claim: &Claim| match claim.task {
+            Task::Index(range) => (range.chat, range.first.get()),
+            Task::Forget(_) => panic!("nothing was deleted"),
+        };
+        claims.iter().map(place).collect()
+    };
+    let claims = desk.claim(12, LONG).await;
+    let expected = [(busy, 1), (late, 1), (last, 1), (busy, 6)];
+    assert_eq!(places(&claims), expected, "the oldest of each, one after the other");
+    desk.store.release(&claims).await.expect("released");
+    let behind = |application| desk.store.claim(Some(application), 12, Timestamp::now().after(LONG));
+    let claims = behind(busy.application).await.expect("claims");
+    assert_eq!(places(&claims), [(late, 1), (last, 1), (busy, 1), (late, 2), (busy, 6)]);
+    desk.store.release(&claims).await.expect("released");
+    let claims = behind(last.application).await.expect("claims");
+    assert_eq!(places(&claims), [(busy, 1), (late, 1), (last, 1), (busy, 6)], "and from the beginning");
+}
+
+pub(crate) async fn more_applications_than_one_claim_serves_are_served_by_the_next(engine: &dyn StoreEngine) {
+    let desk = Desk::fresh(engine).await;
+    let mut expected = Vec::new();
+    for _ in 0..=TURN_APPLICATIONS {
+        let (_, chat) = desk.tenant_and_chat().await;
+        desk.say(chat, &["hello"]).await;
+        expected.push(chat);
+    }
+    let chats_of = |claims: &[Claim]| -> Vec<ChatPlace> {
+        claims.iter().flat_map(|claim| asked(&[claim.task]).0).map(|place| place.chat).collect()
+    };
+    let first = desk.claim(1_000, LONG).await;
+    assert_eq!(chats_of(&first), expected[..TURN_APPLICATIONS]);
+    let after = expected[TURN_APPLICATIONS - 1].application;
+    let until = Timestamp::now().after(LONG);
+    let next = desk.store.claim(Some(after), 1_000, until).await.expect("claims");
+    assert_eq!(chats_of(&next), expected[TURN_APPLICATIONS..]);
 }
 
 pub(crate) async fn rows_are_as_they_are_now_without_deleted_chats(engine: &dyn StoreEngine) {
@@ -220,13 +271,17 @@ pub(crate) async fn the_known_index_is_remembered(engine: &dyn StoreEngine) {
 pub(crate) async fn what_is_given_back_is_handed_out_again(engine: &dyn StoreEngine) {
     let desk = Desk::fresh(engine).await;
     let (_, chat) = desk.tenant_and_chat().await;
-    desk.say(chat, &["one"]).await;
-    desk.say(chat, &["two"]).await;
+    desk.say(chat, &["one", "two", "three"]).await;
+    desk.say(chat, &["four"]).await;
     let claimed = desk.claim(100, LONG).await;
     assert_eq!((claimed.len(), desk.claim(100, LONG).await), (2, vec![]));
-    desk.store.release(&[claimed[1].id]).await.expect("released");
+    desk.store.release(&claimed[1..]).await.expect("released");
     assert_eq!(desk.claim(100, LONG).await, [claimed[1].clone()]);
+    let Task::Index(all) = claimed[0].task else { panic!("nothing was deleted") };
+    let rest = Claim { id: claimed[0].id, task: Task::Index(Range { first: all.first.next(), ..all }) };
+    desk.store.release(std::slice::from_ref(&rest)).await.expect("released");
+    assert_eq!(desk.claim(100, LONG).await, [rest], "what is in the index is not handed out again");
     desk.store.finish(&[claimed[0].id, claimed[1].id]).await.expect("finished");
-    desk.store.release(&[claimed[0].id]).await.expect("harmless");
+    desk.store.release(&claimed[..1]).await.expect("harmless");
     assert_eq!(desk.claim(100, LONG).await, []);
 }

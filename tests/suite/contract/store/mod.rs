@@ -147,6 +147,8 @@ laws! {
         all_that_changes_a_message_leaves_a_backlog_entry,
         a_claimed_entry_is_handed_out_again_only_when_its_moment_has_passed,
         claims_hold_about_as_many_messages_as_asked_for,
+        applications_take_turns,
+        more_applications_than_one_claim_serves_are_served_by_the_next,
         rows_are_as_they_are_now_without_deleted_chats,
         heavy_rows_come_in_parts,
         a_walk_meets_every_live_row_once_in_order,
@@ -296,7 +298,7 @@ impl Desk {
     }
 
     async fn claim(&self, limit: u64, span: Duration) -> Vec<Claim> {
-        self.store.claim(limit, Timestamp::now().after(span)).await.expect("claims")
+        self.store.claim(None, limit, Timestamp::now().after(span)).await.expect("claims")
     }
 
     /// Audits from the beginning to the end and closes every hole; says how much was repaired.

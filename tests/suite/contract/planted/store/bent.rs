@@ -2,8 +2,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chat_system::domain::{
-    Application, Body, Chat, DraftId, KeyUse, Listed, Message, MessagePlace, Name, NewApplication, Number,
-    Numbered, Page, Parent, Tenant, Timestamp, Token,
+    Application, ApplicationId, Body, Chat, DraftId, KeyUse, Listed, Message, MessagePlace, Name,
+    NewApplication, Number, Numbered, Page, Parent, Tenant, Timestamp, Token,
 };
 use chat_system::store::{
     AuditPlace, Audited, Backlog, Claim, ClaimId, Company, Count, Edit, Entered, Expected, Founded,
@@ -266,8 +266,13 @@ pass_access_on!(BentStore, right);
 
 #[async_trait]
 impl Backlog for BentStore {
-    async fn claim(&self, limit: u64, until: Timestamp) -> Result<Vec<Claim>, StoreError> {
-        let mut claims = self.right.claim(limit, until).await?;
+    async fn claim(
+        &self,
+        after: Option<ApplicationId>,
+        limit: u64,
+        until: Timestamp,
+    ) -> Result<Vec<Claim>, StoreError> {
+        let mut claims = self.right.claim(after, limit, until).await?;
         match self.bug {
             Bug::LeavesOutABacklogEntry if claims.len() > 2 => drop(claims.remove(1)),
             Bug::FinishesWhatItHandsOut => {
@@ -283,7 +288,7 @@ impl Backlog for BentStore {
         self.right.rows(ranges).await
     }
 
-    async fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError> {
+    async fn release(&self, claims: &[Claim]) -> Result<(), StoreError> {
         self.right.release(claims).await
     }
 

@@ -107,7 +107,7 @@ async fn nodes_that_claim_at_once_get_each_entry_once(kind: Kind) {
                 let mut claimed = Vec::new();
                 loop {
                     let until = Timestamp::now().after(super::LONG);
-                    let claims = node.claim(5, until).await.expect("claims");
+                    let claims = node.claim(None, 5, until).await.expect("claims");
                     if claims.is_empty() {
                         return claimed;
                     }
