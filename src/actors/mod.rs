@@ -34,6 +34,8 @@ pub mod inlet;
 pub mod reply;
 // What waits, cut into batches.
 pub mod batch;
+// The room in front of keeping.
+pub mod window;
 // A panic becomes an error of its batch.
 pub mod contain;
 // How each engine is doing.

@@ -5,7 +5,8 @@
 //!
 //! Three lanes, each with one batch at work at a time: drafts with a key are looked up first, so that a replay
 //! takes no number; then all are accepted; those whose parent has no counter yet are seeded and accepted again,
-//! and nobody waits for them. If a lane panics, the clients of that batch are told that nobody knows, and the
+//! and nobody waits for them. Applications take turns in each, and a batch is accepted when there is room for it in the
+//! [`Window`] in front of keeping. If a lane panics, the clients of that batch are told that nobody knows, and the
 //! lane goes on.
 
 use std::sync::Arc;
@@ -13,15 +14,16 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 
-use super::batch::{Cut, Lane, Weigh};
+use super::batch::{Cut, Lane, Work};
 use super::contain::contain;
 use super::door::{CreateError, Created};
 use super::inlet::{Drain, Inlet};
 use super::persistence_actor::{Entry, PersistenceActor};
 use super::reply::Reply;
-use super::vitals::{EngineState, INTAKE, Vitals};
+use super::vitals::{EngineState, INTAKE, STORE, Vitals};
+use super::window::Window;
 use crate::connections::Backoff;
-use crate::domain::{BatchId, Draft, KeyUse, Numbered, Parent};
+use crate::domain::{ApplicationId, BatchId, Draft, KeyUse, Numbered, Parent};
 use crate::intake::{Durability, Intake, IntakeError, Place};
 use crate::metrics::{METRICS, PortLabels};
 use crate::store::{HighWater, Recalled, Store};
@@ -57,6 +59,7 @@ struct Desk {
     intake: Arc<dyn Intake>,
     store: Arc<dyn Store>,
     persistence: Inlet<PersistenceActor>,
+    window: Window,
     vitals: Arc<Vitals>,
 }
 
@@ -68,7 +71,7 @@ impl NumberAllocator {
         persistence: Inlet<PersistenceActor>,
         vitals: Arc<Vitals>,
     ) -> Self {
-        let desk = Arc::new(Desk { intake, store, persistence, vitals });
+        let desk = Arc::new(Desk { intake, store, persistence, window: Window::default(), vitals });
         Self {
             desk,
             with_key: Lane::new("recall"),
@@ -151,7 +154,11 @@ impl Handler<Drain> for NumberAllocator {
     }
 }
 
-impl Weigh for Create {
+impl Work for Create {
+    fn application(&self) -> ApplicationId {
+        self.draft.parent.application()
+    }
+
     fn drafts(&self) -> usize {
         1
     }
@@ -190,6 +197,11 @@ pub(super) fn replay(key: Option<&KeyUse>, recalled: Recalled) -> Result<Created
 
 /// Numbers a batch and hands it on; gives back those whose parent has no counter.
 async fn accept(desk: Arc<Desk>, batch: Vec<Create>) -> Vec<Create> {
+    let size = Cut { drafts: batch.len(), bytes: batch.iter().map(Work::bytes).sum() };
+    let room = match desk.vitals.get(STORE) {
+        EngineState::Away => None,
+        _can_keep => desk.window.room(size).await,
+    };
     let (drafts, replies): (Vec<Draft>, Vec<Reply>) =
         batch.into_iter().map(|create| (create.draft, create.reply)).unzip();
     let receipt = match accept_surely(&desk, &drafts).await {
@@ -201,7 +213,7 @@ async fn accept(desk: Arc<Desk>, batch: Vec<Create>) -> Vec<Create> {
     };
     let durable = desk.intake.durability() == Durability::Durable;
     let mut entry =
-        Entry { entry: receipt.entry, drafts: Vec::with_capacity(drafts.len()), replies: Vec::new() };
+        Entry { entry: receipt.entry, drafts: Vec::with_capacity(drafts.len()), replies: Vec::new(), room };
     let mut unseeded = Vec::new();
     for ((draft, reply), place) in drafts.into_iter().zip(replies).zip(receipt.places) {
         match place {

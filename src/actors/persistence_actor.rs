@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 
-use super::batch::{Cut, Lane, Weigh};
+use super::batch::{Cut, Lane, Work};
 use super::contain::contain;
 use super::counter_sync::{Changed, CounterSync};
 use super::door::{CreateError, Created};
@@ -27,7 +27,8 @@ use super::number_allocator::replay;
 use super::reply::Reply;
 use super::search_indexer::{SearchIndexer, Wake};
 use super::vitals::{EngineState, INTAKE, STORE, Vitals};
-use crate::domain::{Numbered, Parent};
+use super::window::Room;
+use crate::domain::{ApplicationId, Numbered, Parent};
 use crate::intake::{Adopted, EntryId, Intake};
 use crate::metrics::METRICS;
 use crate::store::{Kept, Store};
@@ -45,6 +46,8 @@ pub struct Entry {
     pub drafts: Vec<Numbered>,
     /// One a draft; none where the client was lost with another node.
     pub replies: Vec<Option<Reply>>,
+    /// Held until it is kept.
+    pub room: Option<Room>,
 }
 
 pub struct PersistenceActor {
@@ -94,7 +97,7 @@ impl PersistenceActor {
             actor.adopting = false;
             for Adopted { entry, drafts } in adopted.unwrap_or_default() {
                 let replies = drafts.iter().map(|_lost| None).collect();
-                actor.to_keep.push(Entry { entry, drafts, replies });
+                actor.to_keep.push(Entry { entry, drafts, replies, room: None });
             }
             actor.go_on(ctx);
         }));
@@ -141,7 +144,12 @@ impl Handler<Drain> for PersistenceActor {
     }
 }
 
-impl Weigh for Entry {
+impl Work for Entry {
+    /// Entries mix applications, and are kept in the order of their numbers.
+    fn application(&self) -> ApplicationId {
+        ApplicationId(0)
+    }
+
     fn drafts(&self) -> usize {
         self.drafts.len()
     }
@@ -179,13 +187,16 @@ async fn adopt(desk: Arc<Desk>) -> Vec<Adopted> {
 /// Keeps some entries, answers their clients, settles them, and says what changed.
 async fn step(desk: Arc<Desk>, entries: Vec<Entry>) {
     let (mut drafts, mut replies, mut ids) = (Vec::new(), Vec::new(), Vec::with_capacity(entries.len()));
+    let mut rooms = Vec::with_capacity(entries.len());
     for entry in entries {
+        rooms.push(entry.room);
         drafts.extend(entry.drafts);
         replies.extend(entry.replies);
         ids.push(entry.entry);
     }
     let drafts: Arc<[Numbered]> = drafts.into();
     let ends = keep_surely(&desk.store, &desk.vitals, &drafts).await;
+    drop(rooms);
     let mut conflicts = Vec::new();
     for ((numbered, end), reply) in drafts.iter().zip(ends).zip(replies) {
         if let Ok(Kept::As(number)) = &end

@@ -1,6 +1,11 @@
-use serde_json::json;
+use std::time::{Duration, Instant};
 
-use super::{Tenant, closed};
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{Tenant, closed, operator};
+use crate::support::pace::Pace;
 use crate::support::{Client, eventually};
 
 /// The numbers that this word is found under.
@@ -24,7 +29,7 @@ async fn what_one_tenant_writes_is_found_before_the_long_messages_that_another_w
         assert_eq!(busy.client.say(&of_busy, &format!("marker{number}end {han}")).await, number);
     }
     let number = other.client.say(&of_other, "a needle").await;
-    eventually(std::time::Duration::from_secs(60), "the other's message is found", async || {
+    eventually(Duration::from_secs(60), "the other's message is found", async || {
         match found(&other.client, &of_other, "needle").await {
             numbers if numbers == [number] => Ok(()),
             numbers => Err(format!("{numbers:?}")),
@@ -34,11 +39,91 @@ async fn what_one_tenant_writes_is_found_before_the_long_messages_that_another_w
     let last = format!("marker{LONG_MESSAGES}end");
     let before_it = found(&busy.client, &of_busy, &last).await;
     assert!(!before_it.contains(&LONG_MESSAGES), "the other waited for all of them: {before_it:?}");
-    eventually(std::time::Duration::from_secs(120), "and they are found after it", async || {
+    eventually(Duration::from_secs(120), "and they are found after it", async || {
         match found(&busy.client, &of_busy, &last).await.contains(&LONG_MESSAGES) {
             true => Ok(()),
             false => Err("not yet".to_owned()),
         }
     })
     .await;
+}
+
+/// Creates messages at this pace until told to stop; how many passed, and how many were held off.
+async fn send(client: Client, chat: String, every: Duration, until: Instant) -> (u64, u64) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let (mut passed, mut held_off) = (0, 0);
+    while Instant::now() < until {
+        ticks.tick().await;
+        match client
+            .post(&format!("{chat}/messages"), &json!({"body": "more and more"}))
+            .await
+            .status
+            .as_u16()
+        {
+            201 => passed += 1,
+            429 => held_off += 1,
+            status => panic!("{status}"),
+        }
+    }
+    (passed, held_off)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_that_sends_ten_times_what_it_may_slows_nobody_down() {
+    const MAY_A_SECOND: u64 = 50;
+    /// So many at this pace send ten times as many.
+    const SENDERS: u64 = 10;
+    const EVERY: Duration = Duration::from_millis(20);
+    const ROUND: Duration = Duration::from_secs(2);
+    /// What is shorter than this is the machine's noise.
+    const NOISE: Duration = Duration::from_millis(10);
+    let service = closed(&["--application-rate", &format!("{MAY_A_SECOND}/s")]);
+    let (greedy, other) = (Tenant::of(&service, "greedy").await, Tenant::of(&service, "other").await);
+    let limits = format!("{}/limits", other.path);
+    operator(&service).put(&limits, &json!({"rate": "1000/s"})).await.expect(200);
+    let of_greedy = greedy.client.new_chat(&greedy.path).await;
+    let of_other = other.client.new_chat(&other.path).await;
+    eventually(Duration::from_secs(5), "the other's own rate", async || {
+        match other.client.get(&other.path).await.header("ratelimit-policy") {
+            "\"application\";q=1000;w=1" => Ok(()),
+            policy => Err(policy.to_owned()),
+        }
+    })
+    .await;
+
+    let (mut alone, mut beside) = (Pace::default(), Pace::default());
+    let (mut passed, mut held_off, mut flooded) = (0, 0, Duration::ZERO);
+    for round in 0..6 {
+        let is_flooded = round % 2 == 1;
+        let (began, until) = (Instant::now(), Instant::now() + ROUND);
+        let mut senders = JoinSet::new();
+        if is_flooded {
+            for _ in 0..SENDERS {
+                senders.spawn(send(greedy.client.clone(), of_greedy.clone(), EVERY, until));
+            }
+        }
+        let pace = if is_flooded { &mut beside } else { &mut alone };
+        let mut ticks = interval(Duration::from_millis(10));
+        while Instant::now() < until {
+            ticks.tick().await;
+            pace.time(other.client.say(&of_other, "as usual")).await;
+        }
+        while let Some(sent) = senders.join_next().await {
+            let (more_passed, more_held_off) = sent.expect("no panic");
+            passed += more_passed;
+            held_off += more_held_off;
+        }
+        if is_flooded {
+            flooded += began.elapsed();
+        }
+    }
+    let (with, without) = (beside.share(99), alone.share(99));
+    println!(
+        "{passed} passed, {held_off} held off; the other's 99th: {with:?} beside them, {without:?} without"
+    );
+    let allowed = MAY_A_SECOND * (3 + flooded.as_secs() + 1);
+    assert!(passed <= allowed, "{passed} of {allowed}");
+    assert!(passed + held_off > 5 * MAY_A_SECOND * flooded.as_secs(), "no flood: {passed} and {held_off}");
+    assert!(with <= 2 * without.max(NOISE), "{with:?} beside a flood, {without:?} without");
 }
