@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::counter_sync::{Changed, CounterSync, Suspect};
+use super::full::Full;
 use super::inlet::{Inlet, InletError};
 use super::number_allocator::{Create, NumberAllocator, Retire};
 use super::reply::Reply;
@@ -22,6 +23,7 @@ pub struct Door {
     pub allocator: Inlet<NumberAllocator>,
     pub indexer: Inlet<SearchIndexer>,
     pub counters: Inlet<CounterSync>,
+    pub full: Arc<Full>,
     pub vitals: Arc<Vitals>,
     pub durability: Durability,
     /// How long a creation is waited for.
@@ -44,6 +46,8 @@ pub enum Created {
 pub enum CreateError {
     #[error("the parent is unknown or deleted")]
     NoParent,
+    #[error("the application holds as much as it may")]
+    OverQuota,
     #[error("the first request with this key is still at work")]
     KeyHeld,
     #[error("the key was used with another body")]

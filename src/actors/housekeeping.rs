@@ -11,6 +11,8 @@ use crate::store::{AuditPlace, Hole, KEY_LIFETIME, StoreError};
 
 /// Rows of deleted parents, or stale keys, that go in one transaction: short, so that writers pass in between.
 const PURGE_ROWS: usize = 500;
+/// Messages that are counted in one transaction for the quota of their application, whose writers wait.
+const TALLY_ROWS: usize = 2_000;
 /// Rows that one step of the audit looks at.
 const AUDIT_ROWS: usize = 20_000;
 
@@ -31,7 +33,8 @@ pub(super) struct Done {
     pub(super) closed: Vec<Hole>,
 }
 
-/// Deletes what belongs to deleted parents, a portion at a time, then stale keys; closes holes, looks at suspects,
+/// Deletes what belongs to deleted parents, a portion at a time; counts what new quotas have yet to know of; deletes
+/// stale keys; closes holes, looks at suspects,
 /// and audits.
 pub(super) async fn tend(desk: Arc<Desk>, chores: Chores) -> Option<Done> {
     match try_tend(&desk, chores).await {
@@ -46,6 +49,9 @@ pub(super) async fn tend(desk: Arc<Desk>, chores: Chores) -> Option<Done> {
 async fn try_tend(desk: &Desk, chores: Chores) -> Result<Done, StoreError> {
     let store = &*desk.store;
     while store.purge(PURGE_ROWS).await? > 0 {
+        tokio::task::yield_now().await;
+    }
+    while store.tally(TALLY_ROWS).await? > 0 {
         tokio::task::yield_now().await;
     }
     store.sweep_keys(Timestamp::now().before(KEY_LIFETIME), PURGE_ROWS).await?;

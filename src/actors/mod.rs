@@ -38,8 +38,11 @@ pub mod batch;
 pub mod window;
 // A panic becomes an error of its batch.
 pub mod contain;
+// Who holds as much as it may.
+pub mod full;
 // How each engine is doing.
 pub mod vitals;
 
 pub use door::{CreateError, Created, Door, Patience};
+pub use full::Full;
 pub use vitals::{EngineState, Vitals};

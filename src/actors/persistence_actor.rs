@@ -21,6 +21,7 @@ use super::batch::{Cut, Lane, Work};
 use super::contain::contain;
 use super::counter_sync::{Changed, CounterSync};
 use super::door::{CreateError, Created};
+use super::full::Full;
 use super::inlet::{Drain, Inlet};
 use super::keeping::{Lost, keep_surely};
 use super::number_allocator::replay;
@@ -71,6 +72,7 @@ struct Desk {
 pub struct Followers {
     pub indexer: Inlet<SearchIndexer>,
     pub counters: Inlet<CounterSync>,
+    pub full: Arc<Full>,
 }
 
 impl PersistenceActor {
@@ -205,6 +207,9 @@ async fn step(desk: Arc<Desk>, entries: Vec<Entry>) {
             METRICS.conflicts.inc();
             conflicts.push((numbered.draft.parent, Some(*number)));
         }
+        if matches!(end, Ok(Kept::OverQuota)) {
+            desk.followers.full.remember(numbered.draft.parent.application());
+        }
         if let Some(reply) = reply {
             reply.answer(end_for_client(numbered, end));
         }
@@ -228,6 +233,7 @@ fn end_for_client(numbered: &Numbered, end: Result<Kept, Lost>) -> Result<Create
         Ok(Kept::As(number) | Kept::Before(number)) => Ok(Created::Kept(number)),
         Ok(Kept::Replay(recalled)) => replay(numbered.draft.key.as_ref(), recalled),
         Ok(Kept::NoParent) => Err(CreateError::NoParent),
+        Ok(Kept::OverQuota) => Err(CreateError::OverQuota),
         Err(Lost) => Err(CreateError::Unknown),
     }
 }
@@ -237,7 +243,7 @@ fn announce(desk: &Desk, drafts: &[Numbered]) {
     let mut parents: Vec<Parent> = drafts.iter().map(|numbered| numbered.draft.parent).collect();
     parents.sort_unstable();
     parents.dedup();
-    let Followers { indexer, counters } = &desk.followers;
+    let Followers { indexer, counters, .. } = &desk.followers;
     let told = counters.tell(Changed(parents)).and(indexer.tell(Wake));
     if let Err(error) = told {
         tracing::debug!(%error, "a follower was not told");

@@ -30,7 +30,7 @@ use crate::actors::persistence_actor::{Followers, PersistenceActor};
 use crate::actors::search_indexer::SearchIndexer;
 use crate::actors::search_round;
 use crate::actors::vitals::{SEARCH, STORE};
-use crate::actors::{Door, EngineState, Vitals};
+use crate::actors::{Door, EngineState, Full, Vitals};
 use crate::config::Config;
 use crate::http::{self, Behind, Calls, Edge, Limits, Side};
 use crate::intake::Intake;
@@ -106,10 +106,11 @@ impl App {
         let indexer =
             SearchIndexer::new(Arc::clone(&store), Arc::clone(&search), Arc::clone(&vitals), config.lease);
         let indexer = start(&arbiter, indexer, &bounds);
+        let full = Arc::new(Full::default());
         let persistence = PersistenceActor::new(
             Arc::clone(&intake),
             Arc::clone(&store),
-            Followers { indexer: indexer.clone(), counters: counters.clone() },
+            Followers { indexer: indexer.clone(), counters: counters.clone(), full: Arc::clone(&full) },
             Arc::clone(&vitals),
             config.lease,
         );
@@ -127,6 +128,7 @@ impl App {
             allocator,
             indexer,
             counters,
+            full,
             vitals: Arc::clone(&vitals),
             durability,
             ack_wait: config.ack_wait,

@@ -15,10 +15,13 @@ pub mod draft;
 pub mod records;
 /// Keys of applications, and how fast they may be used.
 pub mod access;
+/// How much an application may hold, and what it holds.
+pub mod quota;
 
 pub use access::{AccessKey, Holder, NewAccessKey, Rate, Scope, Scopes, Secret};
 pub use draft::{BatchId, Content, Digest, Draft, DraftId, Key, KeyUse, NewApplication, Numbered};
 pub use number::{ApplicationId, ChatPlace, MessagePlace, Number, Parent};
+pub use quota::{Account, Counted, Quota, Usage};
 pub use records::{Application, Chat, Listed, Message, Order, Page, Tenant};
 pub use text::{Body, Name, TextError};
 pub use time::Timestamp;

@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
+use super::allowance::has_room;
 use super::ask::Ask;
 use super::idempotency::{IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED, RESPOND_ASYNC, patience};
 use super::problem::Problem;
@@ -27,6 +28,7 @@ pub(super) async fn create(ask: &Ask<'_>, draft: Draft) -> Result<Outcome, Probl
         Parent::Application(_) => Missing::Application,
         Parent::Chat(_) => Missing::Chat,
     };
+    has_room(ask, &draft).await?;
     let patience = patience(ask.headers());
     let created = ask.edge.limits.create(ask.edge.door.create(draft, patience)).await;
     match created.map_err(|error| Problem::not_created(error, parent))? {

@@ -1,4 +1,4 @@
-//! Keys of applications, and how fast they may be used: the operator's calls.
+//! Keys of applications: the operator's calls.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -10,8 +10,8 @@ use super::creation::{created, number_of, replayed};
 use super::idempotency::key_use;
 use super::openapi::asked;
 use super::problem::{Code, Problem};
-use super::shape::{self, List, SUCCESS, moment};
-use crate::domain::{AccessKey, Name, NewAccessKey, Rate, Scopes, Secret, Timestamp};
+use super::shape::{List, SUCCESS, moment};
+use crate::domain::{AccessKey, Name, NewAccessKey, Scopes, Secret, Timestamp};
 use crate::store::{ACCESS_KEYS_LIMIT, KeyMade, NoKey, Recalled};
 
 /// What a key is called where nobody says.
@@ -49,13 +49,6 @@ pub(super) struct MadeKey {
     key: Option<String>,
     /// `null` where a replay finds it revoked.
     data: Option<Key>,
-}
-
-/// How fast an application may be used.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Limits {
-    /// Requests, as `100/s`, `60/min` or `1000/h`; `null`: as fast as any.
-    rate: Option<String>,
 }
 
 /// Lists the keys of an application that were not revoked.
@@ -126,31 +119,6 @@ pub(super) async fn revoke(ask: Ask<'_>) -> Answer {
     let number = ask.key()?;
     ask.edge.limits.edit(ask.edge.store.revoke_access_key(&tenant, number)).await??;
     Ok(HttpResponse::new(StatusCode::NO_CONTENT))
-}
-
-/// Shows how fast an application may be used.
-#[utoipa::path(get, path = "/api/v1/applications/{token}/limits", operation_id = "read_limits", tag = "keys",
-    params(asked::OfApplication),
-    responses((status = 200, description = "Its limits", body = shape::One<Limits>)))]
-pub(super) async fn read_limits(ask: Ask<'_>) -> Answer {
-    let tenant = ask.tenant().await?;
-    let rate = ask.edge.limits.read(ask.edge.store.rate(&tenant)).await??;
-    Ok(shape::ok(Limits { rate: rate.map(|rate| rate.to_string()) }))
-}
-
-/// Sets how fast an application may be used, within 5 seconds on every node. Without a rate: as fast as any.
-#[utoipa::path(put, path = "/api/v1/applications/{token}/limits", operation_id = "set_limits", tag = "keys",
-    params(asked::OfApplication),
-    request_body(content((asked::NewLimits = "application/json"), (asked::NewLimitsForm = "application/x-www-form-urlencoded"))),
-    responses((status = 200, description = "Its limits as they are now", body = shape::One<Limits>)))]
-pub(super) async fn set_limits(mut ask: Ask<'_>) -> Answer {
-    let tenant = ask.tenant().await?;
-    let sent = ask.body().await?;
-    let [rate] = sent.fields(["rate"])?;
-    let rate = rate.map(|rate| rate.parse::<Rate>()).transpose();
-    let rate = rate.map_err(|why| Problem::field(Code::Invalid, "Rate", why))?;
-    ask.edge.limits.edit(ask.edge.store.set_rate(&tenant, rate.clone())).await??;
-    Ok(shape::ok(Limits { rate: rate.map(|rate| rate.to_string()) }))
 }
 
 /// A secret that nobody has yet.

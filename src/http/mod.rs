@@ -45,6 +45,8 @@ mod closing;
 
 mod applications;
 mod keys;
+/// How fast an application may be used, and how much it may hold.
+mod allowance;
 mod chats;
 mod messages;
 mod search;
@@ -180,8 +182,8 @@ async fn dispatch(call: Call, side: Side, ask: Ask<'_>) -> Answer {
         Call::ListKeys => keys::list(ask).await,
         Call::CreateKey => keys::create(ask).await,
         Call::RevokeKey => keys::revoke(ask).await,
-        Call::ReadLimits => keys::read_limits(ask).await,
-        Call::SetLimits => keys::set_limits(ask).await,
+        Call::ReadLimits => allowance::read(ask).await,
+        Call::SetLimits => allowance::set(ask).await,
         Call::ListChats => chats::list(ask).await,
         Call::CreateChat => chats::create(ask).await,
         Call::ReadChat => chats::read(ask).await,

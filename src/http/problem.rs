@@ -37,6 +37,8 @@ pub enum Code {
     MethodNotAllowed,
     /// The body did not arrive in time.
     RequestTimeout,
+    /// The application holds as much as its quota allows.
+    QuotaReached,
     /// The first request with this key is still at work.
     IdempotencyKeyInUse,
     /// The thing is at another version than `If-Match` says.
@@ -66,7 +68,7 @@ impl Code {
             | Self::InvalidIdempotencyKey
             | Self::InvalidEntityTag => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::QuotaReached => StatusCode::FORBIDDEN,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -133,6 +135,10 @@ impl Problem {
         Self::new(Code::OutcomeUnknown, "Nobody knows whether this was done: try again with the same key")
     }
 
+    pub(super) fn quota_reached() -> Self {
+        Self::new(Code::QuotaReached, "The application holds as much as its quota allows")
+    }
+
     pub(super) fn stale() -> Self {
         Self::new(Code::StaleVersion, "The message is at another version")
     }
@@ -160,6 +166,7 @@ impl Problem {
             | Code::InvalidEntityTag
             | Code::Unauthenticated
             | Code::Forbidden
+            | Code::QuotaReached
             | Code::TooManyRequests
             | Code::NotFound
             | Code::MethodNotAllowed
@@ -240,6 +247,7 @@ impl Problem {
     pub(super) fn not_created(error: CreateError, parent: Missing) -> Self {
         match error {
             CreateError::NoParent => parent.into(),
+            CreateError::OverQuota => Self::quota_reached(),
             CreateError::KeyHeld => {
                 Self::new(Code::IdempotencyKeyInUse, "The first request with this key is still at work")
             }
@@ -271,6 +279,7 @@ impl From<Unchanged> for Problem {
         match unchanged {
             Unchanged::Missing(missing) => missing.into(),
             Unchanged::Stale => Self::stale(),
+            Unchanged::OverQuota => Self::quota_reached(),
         }
     }
 }

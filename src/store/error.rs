@@ -29,4 +29,6 @@ pub enum Unchanged {
     Missing(Missing),
     /// It is at another version than expected.
     Stale,
+    /// The application would hold more than it may.
+    OverQuota,
 }

@@ -1,6 +1,6 @@
 //! PORT: the rows, which have the last word.
 //!
-//! Seven small ports in the order of a message's life; an engine keeps each in the file of the same name.
+//! Eight small ports in the order of a message's life; an engine keeps each in the file of the same name.
 //! A store is durable: what a call has answered survives the death of any process.
 //!
 //! # Laws
@@ -20,6 +20,8 @@ mod audit;
 mod nodes;
 /// Who may do what.
 mod access;
+/// How much applications may hold.
+mod quotas;
 /// What the search index has yet to learn.
 mod backlog;
 // Embedded: one file, one writer, readers beside it (WAL).
@@ -42,10 +44,11 @@ pub use audit::{AuditPlace, Audited, HOLES_LIMIT, Hole, Uncounted};
 pub use backlog::{Backlog, Claim, ClaimId, Range, Row, RowsOf, TURN_APPLICATIONS, Task};
 pub use error::{Missing, StoreError, Unchanged};
 pub use nodes::{Company, Entered, Nodes};
+pub use quotas::Quotas;
 
-pub trait Store: Keep + Read + Edit + Access + Backlog + Count + Nodes {}
+pub trait Store: Keep + Read + Edit + Access + Quotas + Backlog + Count + Nodes {}
 
-impl<S: Keep + Read + Edit + Access + Backlog + Count + Nodes> Store for S {}
+impl<S: Keep + Read + Edit + Access + Quotas + Backlog + Count + Nodes> Store for S {}
 
 /// Making what was numbered last.
 #[async_trait]
@@ -99,6 +102,8 @@ pub enum Kept {
     Replay(Recalled),
     /// Its parent is unknown or deleted; nothing was kept.
     NoParent,
+    /// The application holds as much as it may; the number became a tombstone.
+    OverQuota,
 }
 
 /// Looking things up. Lists come in number order; a page ends early at [`PAGE_LIMIT_BYTES`].

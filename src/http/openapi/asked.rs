@@ -8,6 +8,7 @@ use utoipa::openapi::{RefOr, Required};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::domain::text::NAME_LIMIT_CODE_POINTS;
+use crate::http::allowance::QUOTA_LIMIT;
 use crate::http::page::{LIST_DEFAULT, LIST_LIMIT};
 use crate::search::HITS_LIMIT;
 
@@ -96,8 +97,16 @@ bodies! {
         .property("name", name())
         .property("scopes", pattern("^(read|write|search)( (read|write|search))*$"))
         .required("name");
-    NewLimits => object().property("rate", rate().schema_type(or_null(Type::String)));
-    NewLimitsForm => object().property("rate", rate());
+    NewLimits => object()
+        .property("rate", rate().schema_type(or_null(Type::String)))
+        .property("max_chats", quota().schema_type(or_null(Type::Integer)))
+        .property("max_messages", quota().schema_type(or_null(Type::Integer)))
+        .property("max_bytes", quota().schema_type(or_null(Type::Integer)));
+    NewLimitsForm => object()
+        .property("rate", rate())
+        .property("max_chats", quota())
+        .property("max_messages", quota())
+        .property("max_bytes", quota());
     NewChat => object();
     NewMessage => object().property("body", or_number(body())).required("body");
     NewMessageForm => object().property("body", body()).required("body");
@@ -155,6 +164,10 @@ fn scope() -> ObjectBuilder {
 
 fn rate() -> ObjectBuilder {
     pattern("^([1-9][0-9]{0,5}|1000000)/(s|min|h)$")
+}
+
+fn quota() -> ObjectBuilder {
+    integer().minimum(Some(0)).maximum(Some(QUOTA_LIMIT))
 }
 
 fn searched() -> ObjectBuilder {

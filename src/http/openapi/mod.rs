@@ -13,7 +13,7 @@ use actix_web::web::Bytes;
 use utoipa::OpenApi;
 
 use self::answered::Everywhere;
-use super::{applications, chats, health, keys, messages, problem, search};
+use super::{allowance, applications, chats, health, keys, messages, problem, search};
 
 /// Applications own chats, chats own messages. Chats and messages are numbered 1, 2, 3 … without gap or repeat.
 ///
@@ -33,8 +33,8 @@ use super::{applications, chats, health, keys, messages, problem, search};
         keys::list,
         keys::create,
         keys::revoke,
-        keys::read_limits,
-        keys::set_limits,
+        allowance::read,
+        allowance::set,
         chats::list,
         chats::create,
         chats::read,

@@ -6,8 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::audit::{Auditor, gaps, repair};
+use super::insert::begin;
 use super::keep::{greatest, live};
 use super::nodes::{dead, remember_counted};
+use super::quotas::release_rows;
 use super::row::Fault;
 use super::sql::{LIVE_CHATS, among, apart, fill, one_of};
 use super::{Desk, MysqlStore, commit, next_rows, select};
@@ -200,7 +202,7 @@ const OF_CHAT: [(&str, &str); 4] = [
     ("purges", "chat_number"),
 ];
 /// Where the rows of a deleted application are. Its own row stays, so that its token is never given again.
-const OF_APPLICATION: [&str; 9] = [
+const OF_APPLICATION: [&str; 10] = [
     "messages",
     "message_changes",
     "chat_counters",
@@ -208,6 +210,7 @@ const OF_APPLICATION: [&str; 9] = [
     "application_counters",
     "access_keys",
     "application_limits",
+    "quotas",
     "idempotency_keys",
     "purges",
 ];
@@ -228,13 +231,33 @@ async fn purge(
         if deleted >= limit {
             break;
         }
-        let rows = fill(
-            &format!("DELETE FROM {table} WHERE application_id = ?{filter} LIMIT ?"),
-            &[&application, &(limit - deleted)],
-        );
-        deleted += delete(session, &rows).await?;
+        let left = limit - deleted;
+        deleted += if *table == "messages" && chat != 0 {
+            purge_messages(session, application, chat, left).await?
+        } else {
+            let rows = format!("DELETE FROM {table} WHERE application_id = ?{filter} LIMIT ?");
+            delete(session, &fill(&rows, &[&application, &left])).await?
+        };
     }
     Ok(deleted)
+}
+
+/// The first of them, and their room in the account of the application, which nobody opens meanwhile.
+async fn purge_messages(
+    session: &mut Session,
+    application: ApplicationId,
+    chat: u64,
+    limit: usize,
+) -> Result<usize, Fault> {
+    let purge = begin(&[Parent::Application(application)])
+        + &release_rows(application, chat, limit)
+        + &fill(
+            "DELETE FROM messages WHERE application_id = ? AND chat_number = ? ORDER BY number LIMIT ?; COMMIT",
+            &[&application, &chat, &limit],
+        );
+    let answers = commit(session, &purge).await?;
+    let deleted = answers.iter().rev().nth(1).map_or(0, |answer| answer.affected);
+    Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
 }
 
 async fn delete(session: &mut Session, statement: &str) -> Result<usize, Fault> {

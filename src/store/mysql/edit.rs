@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use super::access::first_access_key;
 use super::insert::{begin, count_deleted, present, read_recalled, recall};
 use super::plan::use_of;
+use super::quotas::release_chat;
 use super::revision::{delete_message, edit_message};
 use super::row::{self, Fault};
 use super::sql::{Value, fill};
@@ -174,8 +175,8 @@ async fn delete_chat(session: &mut Session, place: ChatPlace) -> Result<Result<(
         session.run("ROLLBACK").await?;
         return Ok(Err(missing));
     }
-    let count = count_deleted([parent]).join(";");
-    commit(session, &format!("{count}; {} COMMIT", forget(place.application, &place.chat))).await?;
+    let count = count_deleted([parent]).join(";") + "; " + &release_chat(place.application);
+    commit(session, &format!("{count}{} COMMIT", forget(place.application, &place.chat))).await?;
     Ok(Ok(()))
 }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::next_rows;
 use super::plan::{Plan, Use};
+use super::quotas::write;
 use super::row::{Columns, Fault};
 use super::sql::{Value, among, apart, fill, list, one_of};
 use crate::connections::Answer;
-use crate::domain::{ApplicationId, ChatPlace, Content, DraftId, Number, Parent, Timestamp, Token};
+use crate::domain::{ApplicationId, ChatPlace, Content, Number, Parent, Timestamp, Token};
 use crate::store::{KEY_LIFETIME, Made, Range, Recalled};
 
 /// Begins a transaction in which these parents stay what they are. Locks are taken in the order of the keys, so that
@@ -122,14 +123,13 @@ pub(super) fn insert(plan: &Plan<'_>, stale: &[Use], limit_bytes: usize) -> Vec<
             (Parent::Chat(_), Content::Chat) => {}
         }
     }
-    for (parent, number) in &plan.tombstones {
-        let id = DraftId::fresh();
+    for (parent, number, id) in &plan.tombstones {
         match parent {
             Parent::Application(application) => {
-                chats.add("(?, ?, ?, ?, ?, ?)", &[application, number, &id, &now, &now, &now]);
+                chats.add("(?, ?, ?, ?, ?, ?)", &[application, number, id, &now, &now, &now]);
             }
             Parent::Chat(ChatPlace { application, chat }) => messages
-                .add("(?, ?, ?, ?, '', 1, ?, ?, ?)", &[application, chat, number, &id, &now, &now, &now]),
+                .add("(?, ?, ?, ?, '', 1, ?, ?, ?)", &[application, chat, number, id, &now, &now, &now]),
         }
     }
     let mut keys = Insert::new(KEYS, limit_bytes);
@@ -144,7 +144,8 @@ pub(super) fn insert(plan: &Plan<'_>, stale: &[Use], limit_bytes: usize) -> Vec<
     let mut statements = chats.done();
     statements.extend(messages.done());
     statements.extend(forget.into_iter().chain(keys.done()).chain(backlog));
-    statements.extend(count_deleted(plan.tombstones.iter().map(|(parent, _number)| *parent)));
+    statements.extend(count_deleted(plan.tombstones.iter().map(|(parent, ..)| *parent)));
+    statements.extend(plan.accounts.iter().map(|(application, account)| write(*application, &account.used)));
     statements
 }
 

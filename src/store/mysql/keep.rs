@@ -11,6 +11,7 @@ use async_trait::async_trait;
 
 use super::insert::{RecalledUses, begin, insert, present, read_recalled, recall};
 use super::plan::{Known, Plan, Use, use_of};
+use super::quotas::{lock_accounts, read_accounts};
 use super::row::Fault;
 use super::sql::{LIVE_CHATS, among, apart, greatest_of, numbers_of, one_of};
 use super::{Desk, MysqlStore, commit, next_rows};
@@ -104,14 +105,15 @@ impl Keeper<'_> {
     async fn keep(&mut self, batch: &[Numbered], look: Look) -> Result<Vec<Kept>, Fault> {
         let parents: Vec<Parent> = batch.iter().map(|numbered| numbered.draft.parent).collect();
         let uses: Vec<Use> = batch.iter().filter_map(|it| it.draft.key.as_ref().map(use_of)).collect();
-        let mut begin = begin(&parents);
+        let mut begin = begin(&parents) + &lock_accounts(&parents);
         if !uses.is_empty() {
             begin.push_str(&recall(&uses));
         }
         let mut answers = self.session.run(&begin).await?.into_iter().skip(1);
         let present = present(&mut answers)?;
+        let accounts = read_accounts(&mut answers)?;
         let recalled = if uses.is_empty() { RecalledUses::default() } else { read_recalled(&mut answers)? };
-        let known = Known { present, recalled: recalled.fresh, ..Known::default() };
+        let known = Known { present, accounts, recalled: recalled.fresh, ..Known::default() };
         let mut plan = Plan::of(batch, known.clone());
         if look == Look::AtRows || !plan.is_plain(batch) {
             plan = Plan::of(batch, look_at_rows(self.session, batch, known).await?);
@@ -129,7 +131,8 @@ impl Keeper<'_> {
         let mut tombstones: Vec<(Parent, Number)> = numbers.iter().copied().filter(is_open).collect();
         tombstones.sort_unstable();
         tombstones.dedup();
-        let plan = Plan { tombstones, ..Plan::default() };
+        let tombstones = tombstones.into_iter().map(|(parent, number)| (parent, number, DraftId::fresh()));
+        let plan = Plan { tombstones: tombstones.collect(), ..Plan::default() };
         self.send(insert(&plan, &[], self.desk.packet_bytes())).await
     }
 

@@ -28,6 +28,8 @@ mod audit;
 mod nodes;
 // Keys of applications.
 mod access;
+// How much applications may hold.
+mod quotas;
 // Migrations, and what else is looked at before the first call.
 mod schema;
 // Statements as text.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::domain::{
-    ApplicationId, ChatPlace, Content, Digest, Draft, DraftId, Key, KeyUse, Number, Numbered, Parent,
+    Account, ApplicationId, ChatPlace, Content, Digest, Draft, DraftId, Key, KeyUse, Number, Numbered, Parent,
 };
 use crate::store::{Kept, Made, Range, Recalled};
 
@@ -23,6 +23,8 @@ pub(super) struct Known {
     /// Parents that are there, and are kept there.
     pub(super) present: HashSet<Parent>,
     pub(super) recalled: HashMap<Use, Recalled>,
+    /// Of those applications that have a quota.
+    pub(super) accounts: HashMap<ApplicationId, Account>,
     /// Where drafts of this batch were kept before.
     pub(super) before: HashMap<DraftId, Number>,
     /// Numbers that have a row.
@@ -35,9 +37,11 @@ pub(super) struct Known {
 pub(super) struct Plan<'b> {
     pub(super) kept: Vec<Kept>,
     pub(super) rows: Vec<(&'b Draft, Number)>,
-    pub(super) tombstones: Vec<(Parent, Number)>,
+    pub(super) tombstones: Vec<(Parent, Number, DraftId)>,
     pub(super) keys: Vec<(&'b KeyUse, Number, &'b Draft)>,
     pub(super) ranges: Vec<Range>,
+    /// As the batch leaves them.
+    pub(super) accounts: HashMap<ApplicationId, Account>,
 }
 
 impl<'b> Plan<'b> {
@@ -47,6 +51,7 @@ impl<'b> Plan<'b> {
             let kept = planner.place(numbered);
             planner.plan.kept.push(kept);
         }
+        planner.plan.accounts = planner.known.accounts;
         planner.plan
     }
 
@@ -55,7 +60,7 @@ impl<'b> Plan<'b> {
         self.kept.iter().zip(batch).all(|(kept, numbered)| match kept {
             Kept::As(number) => *number == numbered.number,
             Kept::NoParent => true,
-            Kept::Before(_) | Kept::Replay(_) => false,
+            Kept::Before(_) | Kept::Replay(_) | Kept::OverQuota => false,
         })
     }
 }
@@ -73,17 +78,24 @@ impl<'b> Planner<'b> {
         }
         if let Some(before) = self.known.before.get(&draft.id).copied() {
             if before != *number {
-                self.bury(draft.parent, *number);
+                self.bury(draft.parent, *number, DraftId::fresh());
             }
             return Kept::Before(before);
         }
         if let Some(recalled) = draft.key.as_ref().and_then(|key| self.known.recalled.get(&use_of(key))) {
             let recalled = recalled.clone();
-            self.bury(draft.parent, *number);
+            self.bury(draft.parent, *number, DraftId::fresh());
             return Kept::Replay(recalled);
         }
         let is_taken = self.known.taken.contains(&(draft.parent, *number));
-        let number = if is_taken { self.next_free(draft.parent) } else { *number };
+        let free = if is_taken { self.next_free(draft.parent) } else { *number };
+        let account = self.known.accounts.get_mut(&draft.parent.application());
+        if !account.is_none_or(|account| account.admit(draft, free)) {
+            // Under its own id, so that it is refused for good.
+            self.bury(draft.parent, *number, draft.id);
+            return Kept::OverQuota;
+        }
+        let number = free;
         self.take(draft.parent, number);
         self.known.before.insert(draft.id, number);
         self.plan.rows.push((draft, number));
@@ -107,10 +119,10 @@ impl<'b> Planner<'b> {
     }
 
     /// Closes a number with a tombstone, unless it has a row.
-    fn bury(&mut self, parent: Parent, number: Number) {
+    fn bury(&mut self, parent: Parent, number: Number, id: DraftId) {
         if !self.known.taken.contains(&(parent, number)) {
             self.take(parent, number);
-            self.plan.tombstones.push((parent, number));
+            self.plan.tombstones.push((parent, number, id));
         }
     }
 

@@ -2,11 +2,12 @@
 //! round trip; the second writes and commits.
 
 use super::insert::{add_to_backlog, begin, count_deleted, present};
+use super::quotas::{lock_accounts, read_accounts, release_message, write};
 use super::row::{self, Columns, Fault};
 use super::sql::fill;
 use super::{commit, next_rows};
 use crate::connections::{Answer, Session};
-use crate::domain::{Body, ChatPlace, Message, MessagePlace, Parent, Timestamp};
+use crate::domain::{Account, Body, ChatPlace, Message, MessagePlace, Parent, Timestamp};
 use crate::store::{Expected, Missing, Range, Unchanged};
 
 pub(super) async fn edit_message(
@@ -15,12 +16,19 @@ pub(super) async fn edit_message(
     body: Body,
     expected: &Expected,
 ) -> Result<Result<Message, Unchanged>, Fault> {
-    let (current, revision) = match lock(session, place, expected).await? {
+    let Locked { current, revision, account } = match lock(session, place, expected).await? {
         Ok(locked) => locked,
         Err(unchanged) => return roll_back(session, Err(unchanged)).await,
     };
     if current.body == body {
         return roll_back(session, Ok(current)).await;
+    }
+    let mut room = String::new();
+    if let Some(mut account) = account {
+        if !account.replace(place, &current.body, &body) {
+            return roll_back(session, Err(Unchanged::OverQuota)).await;
+        }
+        room = write(place.chat.application, &account.used) + "; ";
     }
     let edited = Message { body, version: current.version + 1, updated_at: Timestamp::now(), ..current };
     let ChatPlace { application, chat } = place.chat;
@@ -43,7 +51,7 @@ pub(super) async fn edit_message(
             &place.number,
         ],
     );
-    commit(session, &(edit + &announce(place) + "; COMMIT")).await?;
+    commit(session, &(edit + &room + &announce(place) + "; COMMIT")).await?;
     Ok(Ok(edited))
 }
 
@@ -52,8 +60,8 @@ pub(super) async fn delete_message(
     place: MessagePlace,
     expected: &Expected,
 ) -> Result<Result<(), Unchanged>, Fault> {
-    let revision = match lock(session, place, expected).await? {
-        Ok((_current, revision)) => revision,
+    let Locked { current, revision, .. } = match lock(session, place, expected).await? {
+        Ok(locked) => locked,
         Err(unchanged) => return roll_back(session, Err(unchanged)).await,
     };
     let now = Timestamp::now();
@@ -82,7 +90,8 @@ pub(super) async fn delete_message(
         ],
     );
     let count = count_deleted([Parent::Chat(place.chat)]).join(";");
-    commit(session, &format!("{delete}{count}; {}; COMMIT", announce(place))).await?;
+    let release = release_message(place, current.body.as_str().len());
+    commit(session, &format!("{delete}{count}; {release}{}; COMMIT", announce(place))).await?;
     Ok(Ok(()))
 }
 
@@ -91,16 +100,26 @@ async fn roll_back<T>(session: &mut Session, answer: T) -> Result<T, Fault> {
     Ok(answer)
 }
 
+/// What a change begins with.
+struct Locked {
+    current: Message,
+    /// The chat's next.
+    revision: i64,
+    /// Of the application, where it has a quota.
+    account: Option<Account>,
+}
+
 /// Begins: the parents stay, the chat's next revision is taken, and the message is locked as it is, if it is there
 /// and at the version expected. All in one round trip; who finds nothing to change rolls back.
 async fn lock(
     session: &mut Session,
     place: MessagePlace,
     expected: &Expected,
-) -> Result<Result<(Message, i64), Unchanged>, Fault> {
+) -> Result<Result<Locked, Unchanged>, Fault> {
     let ChatPlace { application, chat } = place.chat;
     let parent = Parent::Chat(place.chat);
     let lock = begin(&[parent])
+        + &lock_accounts(&[parent])
         + &fill(
             "INSERT INTO chat_counters (application_id, number, revision) VALUES (?, ?, 1)
              ON DUPLICATE KEY UPDATE revision = revision + 1;
@@ -111,6 +130,7 @@ async fn lock(
         );
     let mut answers = session.run(&lock).await?.into_iter().skip(1);
     let present = present(&mut answers)?;
+    let account = read_accounts(&mut answers)?.into_values().next();
     if !present.contains(&parent) {
         let application = present.contains(&Parent::Application(application));
         let missing = if application { Missing::Chat } else { Missing::Application };
@@ -126,7 +146,7 @@ async fn lock(
         Expected::Any => false,
         Expected::OneOf(versions) => !versions.contains(&current.version),
     };
-    Ok(if stale { Err(Unchanged::Stale) } else { Ok((current, revision)) })
+    Ok(if stale { Err(Unchanged::Stale) } else { Ok(Locked { current, revision, account }) })
 }
 
 fn next_row(answers: &mut impl Iterator<Item = Answer>) -> Result<Option<Columns>, Fault> {

@@ -170,5 +170,9 @@ fn migrations() -> Result<Vec<Migration>, refinery::Error> {
             "V0003__index_backlog",
             include_str!("../../../migrations/mysql/0003_index_backlog.sql"),
         )?,
+        Migration::unapplied(
+            "V0004__create_quotas",
+            include_str!("../../../migrations/mysql/0004_create_quotas.sql"),
+        )?,
     ])
 }

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::SqliteStore;
 use super::audit::{add_holes, look, repair};
 use super::keep::{greatest, is_there};
+use super::quotas::release_rows;
 use super::row::unsigned;
 use crate::domain::{DraftId, Number, Parent, Timestamp};
 use crate::store::audit::Seen;
@@ -136,7 +137,7 @@ const OF_CHAT: [(&str, &str, &str); 4] = [
 ];
 /// Where the rows of a deleted application are, besides those of its chats. Its own row stays, so that its token
 /// is never given again.
-const OF_APPLICATION: [(&str, &str); 9] = [
+const OF_APPLICATION: [(&str, &str); 10] = [
     ("messages", "application_id, chat_number, number"),
     ("message_changes", "application_id, chat_number, revision"),
     ("chat_counters", "application_id, number"),
@@ -144,6 +145,7 @@ const OF_APPLICATION: [(&str, &str); 9] = [
     ("application_counters", "application_id"),
     ("access_keys", "application_id, number"),
     ("application_limits", "application_id"),
+    ("quotas", "application_id"),
     ("idempotency_keys", "application_id, key, path_hash"),
     ("purges", "application_id, chat_number"),
 ];
@@ -159,9 +161,12 @@ fn purge(rows: &Transaction<'_>, limit: usize) -> Result<usize, StoreError> {
     let mut deleted = 0;
     for (table, key, filter) in tables {
         let left = i64::try_from(limit - deleted).unwrap_or(i64::MAX);
+        if table == "messages" && !whole_application {
+            release_rows(rows, application, chat, left)?;
+        }
         let sql = format!(
             "DELETE FROM {table} WHERE ({key}) IN
-                 (SELECT {key} FROM {table} WHERE application_id = ?1 AND {filter} LIMIT ?3)"
+                 (SELECT {key} FROM {table} WHERE application_id = ?1 AND {filter} ORDER BY {key} LIMIT ?3)"
         );
         deleted += rows.prepare_cached(&sql)?.execute(params![application, chat, left])?;
     }

@@ -5,7 +5,9 @@ use rusqlite::{Transaction, params};
 
 use super::SqliteStore;
 use super::access::add_access_key;
-use super::keep::{add_to_backlog, count_one_deleted, is_there, recall, remember_key};
+use super::keep::{add_to_backlog, count_one_deleted, is_there};
+use super::keys::{recall, remember_key};
+use super::quotas::{self, release_chat, release_message};
 use super::read::{application, message, missing_parent};
 use crate::domain::{
     Application, ApplicationId, Body, ChatPlace, Message, MessagePlace, Name, NewApplication, Number, Parent,
@@ -69,6 +71,7 @@ impl Edit for SqliteStore {
                 return Ok(Err(Missing::Chat));
             }
             count_one_deleted(rows, Parent::Application(id))?;
+            release_chat(rows, id)?;
             forget(rows, id, number.get())?;
             Ok(Ok(()))
         })
@@ -85,6 +88,7 @@ impl Edit for SqliteStore {
         if place.chat.application != tenant.id {
             return Ok(Err(Unchanged::Missing(Missing::Chat)));
         }
+        let id = tenant.id;
         self.write(move |rows| {
             let current = match current(rows, place, &expected)? {
                 Ok(current) => current,
@@ -92,6 +96,12 @@ impl Edit for SqliteStore {
             };
             if current.body == body {
                 return Ok(Ok(current));
+            }
+            if let Some(mut account) = quotas::account(rows, id)? {
+                if !account.replace(place, &current.body, &body) {
+                    return Ok(Err(Unchanged::OverQuota));
+                }
+                quotas::write(rows, id, &account.used)?;
             }
             let edited =
                 Message { body, version: current.version + 1, updated_at: Timestamp::now(), ..current };
@@ -123,9 +133,10 @@ impl Edit for SqliteStore {
             return Ok(Err(Unchanged::Missing(Missing::Chat)));
         }
         self.write(move |rows| {
-            if let Err(unchanged) = current(rows, place, &expected)? {
-                return Ok(Err(unchanged));
-            }
+            let current = match current(rows, place, &expected)? {
+                Ok(current) => current,
+                Err(unchanged) => return Ok(Err(unchanged)),
+            };
             rows.prepare_cached(
                 "UPDATE messages SET body = '', version = version + 1, updated_at = ?4, deleted_at = ?4
                  WHERE application_id = ?1 AND chat_number = ?2 AND number = ?3",
@@ -142,6 +153,7 @@ impl Edit for SqliteStore {
             .execute(params![place.chat.application, place.chat.chat, place.number])?;
             remember_change(rows, place, "deleted", None)?;
             count_one_deleted(rows, Parent::Chat(place.chat))?;
+            release_message(rows, place, current.body.as_str().len())?;
             add_to_backlog(rows, Range { chat: place.chat, first: place.number, last: place.number })?;
             Ok(Ok(()))
         })

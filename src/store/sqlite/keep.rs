@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Transaction, params};
-use uuid::Uuid;
 
 use super::SqliteStore;
+use super::keys::{recall, remember_key};
+use super::quotas::Accounts;
 use crate::domain::{ChatPlace, Content, DraftId, KeyUse, Number, Numbered, Parent, Timestamp};
-use crate::store::{HighWater, KEY_LIFETIME, Keep, Kept, Made, Range, Recalled, StoreError};
+use crate::store::{HighWater, Keep, Kept, Made, Range, Recalled, StoreError};
 
 #[async_trait]
 impl Keep for SqliteStore {
@@ -25,11 +26,13 @@ impl Keep for SqliteStore {
 
     async fn keep(&self, batch: Arc<[Numbered]>) -> Result<Vec<Kept>, StoreError> {
         self.write(move |rows| {
-            let mut keeper = Keeper { rows, parents: HashMap::new(), ranges: Vec::new() };
+            let mut keeper =
+                Keeper { rows, parents: HashMap::new(), accounts: Accounts::default(), ranges: Vec::new() };
             let kept = batch.iter().map(|numbered| keeper.keep(numbered)).collect::<Result<_, _>>()?;
             for range in &keeper.ranges {
                 add_to_backlog(rows, *range)?;
             }
+            keeper.accounts.write(rows)?;
             Ok(kept)
         })
         .await
@@ -40,7 +43,7 @@ impl Keep for SqliteStore {
         self.write(move |rows| {
             for (parent, number) in numbers {
                 if matches!(high_water(rows, parent)?, HighWater::At(_)) {
-                    bury(rows, parent, number)?;
+                    bury(rows, parent, number, DraftId::fresh())?;
                 }
             }
             Ok(())
@@ -54,6 +57,7 @@ struct Keeper<'a> {
     rows: &'a Transaction<'a>,
     /// Whether each parent met so far is there.
     parents: HashMap<Parent, bool>,
+    accounts: Accounts,
     ranges: Vec<Range>,
 }
 
@@ -69,8 +73,11 @@ impl Keeper<'_> {
             if let Some(before) = self.kept_before(numbered)? {
                 return Ok(before);
             }
-            bury(self.rows, draft.parent, numbered.number)?;
+            bury(self.rows, draft.parent, numbered.number, DraftId::fresh())?;
             return Ok(Kept::Replay(recalled));
+        }
+        if self.accounts.has(self.rows, draft.parent.application())? {
+            return self.keep_within_quota(numbered);
         }
         if self.insert(numbered, numbered.number)? {
             return self.kept_as(numbered, numbered.number);
@@ -78,9 +85,29 @@ impl Keeper<'_> {
         if let Some(before) = self.kept_before(numbered)? {
             return Ok(before);
         }
-        let free = greatest(self.rows, draft.parent)?.map_or(Number::FIRST, Number::next);
+        let free = self.next_free(draft.parent)?;
         self.insert(numbered, free)?;
         self.kept_as(numbered, free)
+    }
+
+    /// What is refused leaves a tombstone under its own id, so that it is refused for good.
+    fn keep_within_quota(&mut self, numbered: &Numbered) -> Result<Kept, StoreError> {
+        let Numbered { draft, number } = numbered;
+        if let Some(before) = self.kept_before(numbered)? {
+            return Ok(before);
+        }
+        let is_taken = has_row(self.rows, draft.parent, *number)?;
+        let place = if is_taken { self.next_free(draft.parent)? } else { *number };
+        if !self.accounts.admit(draft, place) {
+            bury(self.rows, draft.parent, *number, draft.id)?;
+            return Ok(Kept::OverQuota);
+        }
+        self.insert(numbered, place)?;
+        self.kept_as(numbered, place)
+    }
+
+    fn next_free(&self, parent: Parent) -> Result<Number, StoreError> {
+        Ok(greatest(self.rows, parent)?.map_or(Number::FIRST, Number::next))
     }
 
     fn has_parent(&mut self, parent: Parent) -> Result<bool, StoreError> {
@@ -97,7 +124,7 @@ impl Keeper<'_> {
         let draft = &numbered.draft;
         let Some(number) = kept_before(self.rows, draft.parent, draft.id)? else { return Ok(None) };
         if number != numbered.number {
-            bury(self.rows, draft.parent, numbered.number)?;
+            bury(self.rows, draft.parent, numbered.number, DraftId::fresh())?;
         }
         Ok(Some(Kept::Before(number)))
     }
@@ -195,6 +222,20 @@ pub(super) fn greatest(rows: &Transaction<'_>, parent: Parent) -> Result<Option<
     Ok(number)
 }
 
+fn has_row(rows: &Transaction<'_>, parent: Parent, number: Number) -> Result<bool, StoreError> {
+    let found = match parent {
+        Parent::Application(application) => rows
+            .prepare_cached("SELECT 1 FROM chats WHERE application_id = ?1 AND number = ?2")?
+            .exists(params![application, number])?,
+        Parent::Chat(place) => rows
+            .prepare_cached(
+                "SELECT 1 FROM messages WHERE application_id = ?1 AND chat_number = ?2 AND number = ?3",
+            )?
+            .exists(params![place.application, place.chat, number])?,
+    };
+    Ok(found)
+}
+
 fn kept_before(rows: &Transaction<'_>, parent: Parent, draft: DraftId) -> Result<Option<Number>, StoreError> {
     let sql = match parent {
         Parent::Application(_) => "SELECT number FROM chats WHERE id = ?1",
@@ -204,8 +245,8 @@ fn kept_before(rows: &Transaction<'_>, parent: Parent, draft: DraftId) -> Result
 }
 
 /// Closes a number with a tombstone, unless it has a row.
-fn bury(rows: &Transaction<'_>, parent: Parent, number: Number) -> Result<bool, StoreError> {
-    let (id, now) = (DraftId(Uuid::now_v7()), Timestamp::now());
+fn bury(rows: &Transaction<'_>, parent: Parent, number: Number, id: DraftId) -> Result<(), StoreError> {
+    let now = Timestamp::now();
     let buried = match parent {
         Parent::Application(application) => rows
             .prepare_cached(
@@ -224,7 +265,7 @@ fn bury(rows: &Transaction<'_>, parent: Parent, number: Number) -> Result<bool, 
     if buried == 1 {
         count_one_deleted(rows, parent)?;
     }
-    Ok(buried == 1)
+    Ok(())
 }
 
 /// Count and deleted together stay the greatest number counted, so that after a crash only what was kept is to be
@@ -246,45 +287,6 @@ pub(super) fn count_one_deleted(rows: &Transaction<'_>, parent: Parent) -> Resul
             )?
             .execute(params![place.application, place.chat])?,
     };
-    Ok(())
-}
-
-pub(super) fn recall(rows: &Transaction<'_>, key: &KeyUse) -> Result<Option<Recalled>, StoreError> {
-    let found = rows
-        .prepare_cached(
-            "SELECT body_hash, token, number FROM idempotency_keys
-             WHERE application_id = ?1 AND key = ?2 AND path_hash = ?3 AND created_at >= ?4",
-        )?
-        .query_row(
-            params![key.application, key.key.as_str(), key.path, Timestamp::now().before(KEY_LIFETIME)],
-            |row| {
-                let made = match row.get(1)? {
-                    Some(token) => Made::Application(token),
-                    None => Made::Numbered(row.get(2)?),
-                };
-                Ok(Recalled { body: row.get(0)?, made })
-            },
-        )
-        .optional()?;
-    Ok(found)
-}
-
-pub(super) fn remember_key(
-    rows: &Transaction<'_>,
-    key: &KeyUse,
-    made: &Made,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let (token, number) = match made {
-        Made::Application(token) => (Some(token), None),
-        Made::Numbered(number) => (None, Some(number)),
-    };
-    rows.prepare_cached(
-        "INSERT OR REPLACE INTO idempotency_keys
-             (application_id, key, path_hash, body_hash, token, number, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?
-    .execute(params![key.application, key.key.as_str(), key.path, key.body, token, number, now])?;
     Ok(())
 }
 

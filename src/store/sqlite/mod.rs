@@ -3,6 +3,8 @@
 
 // New rows.
 mod keep;
+// Uses of keys of idempotency.
+mod keys;
 // Looking things up.
 mod read;
 // One page of a list.
@@ -19,6 +21,8 @@ mod audit;
 mod nodes;
 // Keys of applications.
 mod access;
+// How much applications may hold.
+mod quotas;
 // Values in rows, and what errors mean.
 mod row;
 
@@ -171,6 +175,10 @@ fn migrations() -> Result<Vec<Migration>, refinery::Error> {
         Migration::unapplied(
             "V0003__index_backlog",
             include_str!("../../../migrations/sqlite/0003_index_backlog.sql"),
+        )?,
+        Migration::unapplied(
+            "V0004__create_quotas",
+            include_str!("../../../migrations/sqlite/0004_create_quotas.sql"),
         )?,
     ])
 }

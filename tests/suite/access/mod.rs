@@ -6,6 +6,8 @@ mod isolation;
 mod keys;
 /// So many requests and no more.
 mod rates;
+/// So much and no more.
+mod quotas;
 /// What one tenant does to another.
 mod fairness;
 /// What attackers send.

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::eventually;
 use super::in_process::InProcess;
-use super::passed_on::pass_access_on;
+use super::passed_on::{pass_access_on, pass_quotas_on};
 
 /// A store whose writes of drafts and applications wait while its [`Gate`] is shut; all else goes through.
 pub struct Gated {
@@ -203,6 +203,7 @@ impl Edit for Gated {
 }
 
 pass_access_on!(Gated, inner);
+pass_quotas_on!(Gated, inner);
 
 #[async_trait]
 impl Backlog for Gated {

@@ -50,3 +50,43 @@ macro_rules! pass_access_on {
     };
 }
 pub(crate) use pass_access_on;
+
+/// Implements [`chat_system::store::Quotas`] by the store in a field, for a store that bends something else.
+macro_rules! pass_quotas_on {
+    ($store:ident, $inner:ident) => {
+        const _: () = {
+            use chat_system::domain::{Account, ApplicationId, Quota, Tenant};
+            use chat_system::store::{Missing, Quotas, StoreError};
+
+            #[async_trait::async_trait]
+            impl Quotas for $store {
+                async fn account(
+                    &self,
+                    tenant: &Tenant,
+                ) -> Result<Result<Option<Account>, Missing>, StoreError> {
+                    self.$inner.account(tenant).await
+                }
+
+                async fn set_quota(
+                    &self,
+                    tenant: &Tenant,
+                    quota: Quota,
+                ) -> Result<Result<(), Missing>, StoreError> {
+                    self.$inner.set_quota(tenant, quota).await
+                }
+
+                async fn accounts(
+                    &self,
+                    applications: &[ApplicationId],
+                ) -> Result<Vec<(ApplicationId, Account)>, StoreError> {
+                    self.$inner.accounts(applications).await
+                }
+
+                async fn tally(&self, limit: usize) -> Result<usize, StoreError> {
+                    self.$inner.tally(limit).await
+                }
+            }
+        };
+    };
+}
+pub(crate) use pass_quotas_on;

@@ -15,7 +15,7 @@ use chat_system::store::{
 };
 
 use super::gated::Gate;
-use super::passed_on::pass_access_on;
+use super::passed_on::{pass_access_on, pass_quotas_on};
 
 /// A store whose calls can be held, failed and looked at, kind by kind.
 struct Watched {
@@ -194,6 +194,7 @@ pass_on! { Edit, Kind::Edit;
 }
 
 pass_access_on!(Watched, inner);
+pass_quotas_on!(Watched, inner);
 
 pass_on! { Backlog, Kind::Backlog;
     claim(after: Option<ApplicationId>, limit: u64, until: Timestamp) -> Vec<Claim>;

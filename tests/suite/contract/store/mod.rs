@@ -10,6 +10,8 @@ mod backlog;
 mod count;
 /// Keys of applications, and how fast they may be used.
 mod access;
+/// How much applications may hold.
+mod quotas;
 /// What holds for all calls together.
 mod whole;
 /// The store of many nodes.
@@ -36,6 +38,7 @@ use edit::*;
 use keep::*;
 pub(crate) use mysql::MARIADB_10;
 use mysql::MYSQL_9;
+use quotas::*;
 use read::*;
 use whole::*;
 
@@ -168,6 +171,10 @@ laws! {
         keys_made_at_once_have_numbers_of_their_own_up_to_the_limit,
         a_key_of_idempotency_makes_one_access_key,
         a_rate_is_set_for_one_application_and_taken_back,
+        a_quota_is_exact_however_many_write_at_once,
+        chats_messages_and_bytes_have_quotas_and_what_is_deleted_makes_room,
+        what_a_quota_refused_stays_refused_and_what_it_let_in_stays,
+        what_was_there_before_a_quota_is_counted_while_writers_go_on,
         no_call_with_one_tenant_sees_or_changes_anothers,
         all_of_it_survives_closing_and_a_crash,
         whatever_happens_at_once_numbers_are_dense_and_versions_add_up,

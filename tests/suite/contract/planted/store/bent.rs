@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chat_system::domain::{
     Application, ApplicationId, Body, Chat, DraftId, KeyUse, Listed, Message, MessagePlace, Name,
-    NewApplication, Number, Numbered, Page, Parent, Tenant, Timestamp, Token,
+    NewApplication, Number, Numbered, Page, Parent, Quota, Tenant, Timestamp, Token,
 };
 use chat_system::store::{
     AuditPlace, Audited, Backlog, Claim, ClaimId, Company, Count, Edit, Entered, Expected, Founded,
@@ -13,7 +13,7 @@ use chat_system::store::{
 
 use super::Bug;
 use crate::contract::things::Dice;
-use crate::support::passed_on::pass_access_on;
+use crate::support::passed_on::{pass_access_on, pass_quotas_on};
 
 /// A right store with one call bent.
 pub(super) struct BentStore {
@@ -97,6 +97,13 @@ impl Keep for BentStore {
             }
             Bug::KeepsHalfABatch => return self.keep_each(&batch).await,
             Bug::Overwrites => return self.overwrite(&batch).await,
+            Bug::ForgetsQuotas => {
+                for numbered in &drafts {
+                    let id = numbered.draft.parent.application();
+                    let tenant = Tenant { id, token: Token::fresh().expect("random bits") };
+                    let _ = self.right.set_quota(&tenant, Quota::default()).await?;
+                }
+            }
             Bug::KeepsTwice => {
                 for numbered in &mut drafts {
                     numbered.draft.id = chat_system::domain::DraftId::fresh();
@@ -263,6 +270,7 @@ impl Edit for BentStore {
 }
 
 pass_access_on!(BentStore, right);
+pass_quotas_on!(BentStore, right);
 
 #[async_trait]
 impl Backlog for BentStore {

@@ -35,6 +35,7 @@ enum Bug {
     SkipsARowOnItsWalk,
     LeavesHolesOpen,
     PurgesWithoutEnd,
+    ForgetsQuotas,
 }
 
 /// The bugs, around the right store that `$bent` takes.
@@ -66,6 +67,7 @@ macro_rules! on_a_right_store {
                 a_store_that_skips_a_row_on_its_walk_is_caught: SkipsARowOnItsWalk by a_walk_meets_every_live_row_once_in_order;
                 a_store_that_leaves_holes_open_is_caught: LeavesHolesOpen by the_audit_closes_holes_and_corrects_counters;
                 a_store_that_purges_without_portions_is_caught: PurgesWithoutEnd by a_purge_comes_to_its_end_in_portions_and_takes_nothing_else;
+                a_store_that_forgets_quotas_is_caught: ForgetsQuotas by a_quota_is_exact_however_many_write_at_once;
             }
         }
     };
