@@ -157,11 +157,17 @@ async fn look_at_rows(session: &mut Session, batch: &[Numbered], known: Known) -
     let mut known = known;
     let drafts: Vec<DraftId> = batch.iter().map(|numbered| numbered.draft.id).collect();
     let ids = one_of("id", &drafts);
-    let ask =
-        format!("SELECT id, number FROM messages WHERE {ids}; SELECT id, number FROM chats WHERE {ids}");
+    // What was refused was a tombstone from the beginning.
+    let ask = ["messages", "chats"]
+        .map(|table| format!("SELECT id, number, deleted_at <=> created_at FROM {table} WHERE {ids}"))
+        .join(";");
     let mut answers = session.run(&ask).await?.into_iter();
     for mut row in next_rows(&mut answers)?.into_iter().chain(next_rows(&mut answers)?) {
-        known.before.insert(row.take()?, row.take()?);
+        let (id, number, refused) = (row.take()?, row.take()?, row.take()?);
+        known.before.insert(id, number);
+        if refused {
+            known.refused.insert(id);
+        }
     }
     known.taken = taken(session, batch.iter().map(|it| (it.draft.parent, it.number))).await?;
     let parents: Vec<Parent> = known.present.iter().copied().collect();

@@ -27,6 +27,8 @@ pub(super) struct Known {
     pub(super) accounts: HashMap<ApplicationId, Account>,
     /// Where drafts of this batch were kept before.
     pub(super) before: HashMap<DraftId, Number>,
+    /// Those of them that were refused.
+    pub(super) refused: HashSet<DraftId>,
     /// Numbers that have a row.
     pub(super) taken: HashSet<(Parent, Number)>,
     pub(super) greatest: HashMap<Parent, Number>,
@@ -80,7 +82,8 @@ impl<'b> Planner<'b> {
             if before != *number {
                 self.bury(draft.parent, *number, DraftId::fresh());
             }
-            return Kept::Before(before);
+            let refused = self.known.refused.contains(&draft.id);
+            return if refused { Kept::OverQuota } else { Kept::Before(before) };
         }
         if let Some(recalled) = draft.key.as_ref().and_then(|key| self.known.recalled.get(&use_of(key))) {
             let recalled = recalled.clone();
@@ -93,6 +96,8 @@ impl<'b> Planner<'b> {
         if !account.is_none_or(|account| account.admit(draft, free)) {
             // Under its own id, so that it is refused for good.
             self.bury(draft.parent, *number, draft.id);
+            self.known.before.insert(draft.id, *number);
+            self.known.refused.insert(draft.id);
             return Kept::OverQuota;
         }
         let number = free;

@@ -122,11 +122,13 @@ impl Keeper<'_> {
     /// Where this draft was kept before, if it was; a surplus number becomes a tombstone.
     fn kept_before(&self, numbered: &Numbered) -> Result<Option<Kept>, StoreError> {
         let draft = &numbered.draft;
-        let Some(number) = kept_before(self.rows, draft.parent, draft.id)? else { return Ok(None) };
+        let Some((number, refused)) = kept_before(self.rows, draft.parent, draft.id)? else {
+            return Ok(None);
+        };
         if number != numbered.number {
             bury(self.rows, draft.parent, numbered.number, DraftId::fresh())?;
         }
-        Ok(Some(Kept::Before(number)))
+        Ok(Some(if refused { Kept::OverQuota } else { Kept::Before(number) }))
     }
 
     /// Whether the row went in; not when the number or the draft has a row already.
@@ -236,12 +238,18 @@ fn has_row(rows: &Transaction<'_>, parent: Parent, number: Number) -> Result<boo
     Ok(found)
 }
 
-fn kept_before(rows: &Transaction<'_>, parent: Parent, draft: DraftId) -> Result<Option<Number>, StoreError> {
+/// The number, and whether it was refused: what was a tombstone from the beginning.
+fn kept_before(
+    rows: &Transaction<'_>,
+    parent: Parent,
+    draft: DraftId,
+) -> Result<Option<(Number, bool)>, StoreError> {
     let sql = match parent {
-        Parent::Application(_) => "SELECT number FROM chats WHERE id = ?1",
-        Parent::Chat(_) => "SELECT number FROM messages WHERE id = ?1",
+        Parent::Application(_) => "SELECT number, deleted_at IS created_at FROM chats WHERE id = ?1",
+        Parent::Chat(_) => "SELECT number, deleted_at IS created_at FROM messages WHERE id = ?1",
     };
-    Ok(rows.prepare_cached(sql)?.query_row([draft], |row| row.get(0)).optional()?)
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    Ok(rows.prepare_cached(sql)?.query_row([draft], read).optional()?)
 }
 
 /// Closes a number with a tombstone, unless it has a row.
