@@ -44,3 +44,6 @@ pub mod app;
 
 /// The cause of an engine's error: for the log, never for a client.
 pub type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+#[cfg(test)]
+mod tests;

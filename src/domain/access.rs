@@ -304,4 +304,35 @@ mod tests {
             assert_eq!(wrong.parse::<Rate>(), Err(NoRate), "{wrong}");
         }
     }
+
+    #[test]
+    fn a_key_is_known_or_refused_whatever_comes() {
+        crate::tests::fuzz("access_keys", |input| {
+            let Ok(text) = std::str::from_utf8(input) else { return };
+            if let Some(secret) = Secret::parse(text) {
+                assert_eq!(
+                    (secret.reveal(), text.len()),
+                    (text, SECRET_PREFIX.len() + RANDOM_DIGITS + CHECK_DIGITS)
+                );
+            }
+            if let Some(token) = crate::domain::Token::parse(text) {
+                assert_eq!(token.as_str(), text);
+            }
+            if let Some(scopes) = Scopes::parse(text.split(' ')) {
+                let names: Vec<&str> = scopes.names().collect();
+                assert_eq!(Scopes::parse(names.iter().copied()), Some(scopes));
+            }
+        });
+    }
+
+    #[test]
+    fn a_rate_is_what_it_says_or_refused_whatever_comes() {
+        crate::tests::fuzz("rates", |input| {
+            let Ok(text) = std::str::from_utf8(input) else { return };
+            if let Ok(rate) = text.parse::<Rate>() {
+                assert_eq!(rate.to_string(), text);
+                assert!((1..=1_000_000).contains(&rate.quota.get()) && rate.window >= Duration::from_secs(1));
+            }
+        });
+    }
 }

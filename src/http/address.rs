@@ -98,4 +98,24 @@ mod tests {
         assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(of("203.0.113.7"), "203.0.113.7");
     }
+
+    #[test]
+    fn an_address_is_the_peers_or_one_that_stands_in_the_header_whatever_comes() {
+        crate::tests::fuzz("forwarded_for", |input| {
+            let Ok(line) = actix_web::http::header::HeaderValue::from_bytes(input) else { return };
+            let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("a net")];
+            for (peer, is_trusted) in [("10.0.0.1", true), ("192.0.2.1", false)] {
+                let peer = std::net::SocketAddr::new(peer.parse().expect("an address"), 1);
+                let request = TestRequest::default()
+                    .peer_addr(peer)
+                    .append_header((X_FORWARDED_FOR, line.clone()))
+                    .to_http_request();
+                let client = client(&request, &trusted);
+                assert!(is_trusted || client == peer.ip(), "who is not trusted is believed");
+                let text = String::from_utf8_lossy(input);
+                let mut said = text.split(',').filter_map(|heard| parse(heard.trim()));
+                assert!(client == peer.ip() || said.any(|heard| heard == client), "{client} was never said");
+            }
+        });
+    }
 }

@@ -40,11 +40,36 @@ impl Sent {
     }
 }
 
+/// How deep the values of a body may nest. What is within is skipped, but not without end.
+const NESTING_LIMIT: usize = 64;
+
 fn json<'a, const N: usize>(text: &'a str, names: [&str; N]) -> Result<[Option<Cow<'a, str>>; N], Problem> {
+    if nests_deeper(text, NESTING_LIMIT) {
+        return Err(malformed(&format_args!("it nests deeper than {NESTING_LIMIT} levels")));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let fields = deserializer.deserialize_map(Object { names }).map_err(|error| malformed(&error))?;
     deserializer.end().map_err(|error| malformed(&error))?;
     Ok(fields)
+}
+
+/// Brackets within texts count for nothing. What is no JSON may count as anything.
+fn nests_deeper(text: &str, limit: usize) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limit {
+            return true;
+        }
+    }
+    false
 }
 
 /// Fields that may be lists: what is in one is for its reader to say.
@@ -188,12 +213,15 @@ mod tests {
         assert_eq!(json(r#"{"n\u0061me":"a"}"#), Some("a".into()));
         assert_eq!(json(r#"{"name":null}"#), None);
         assert_eq!(json("{}"), None);
+        let deepest = "[".repeat(NESTING_LIMIT - 1) + &"]".repeat(NESTING_LIMIT - 1);
+        assert_eq!(json(&format!(r#"{{"x":{deepest},"y":"\"[[","name":"a"}}"#)), Some("a".into()));
         assert_eq!(json(""), None);
     }
 
     #[test]
     fn what_is_not_an_object_of_text_is_malformed() {
         let deep = format!("{{\"x\":{}", "[".repeat(100_000));
+        let closed = format!("{{\"x\":{}{}}}", "[".repeat(NESTING_LIMIT), "]".repeat(NESTING_LIMIT));
         let cases = [
             "[]",
             "\"name\"",
@@ -215,6 +243,7 @@ mod tests {
             "{\"name\":\"a\",}",
             "name=a",
             &deep,
+            &closed,
         ];
         for case in cases {
             assert_eq!(status(None, case.as_bytes()), 400, "{case}");
@@ -240,5 +269,42 @@ mod tests {
         ] {
             assert_eq!(status(Some("application/x-www-form-urlencoded"), case), 400, "{case:?}");
         }
+    }
+
+    #[test]
+    fn a_body_is_read_as_everybody_reads_it_or_refused_whatever_comes() {
+        crate::tests::fuzz("bodies", |input| {
+            let refused = |problem: Problem| assert_eq!(problem.respond("r").status().as_u16(), 400);
+            match read(None, input) {
+                Ok(name) if !input.is_empty() => {
+                    let whole: serde_json::Value = match serde_json::from_slice(input) {
+                        Ok(whole) => whole,
+                        // What we skip may be what nobody can hold.
+                        Err(error) => {
+                            let skipped = ["out of range", "escape", "unicode"];
+                            return assert!(
+                                skipped.iter().any(|why| error.to_string().contains(why)),
+                                "{error}"
+                            );
+                        }
+                    };
+                    match &whole["name"] {
+                        serde_json::Value::String(text) => assert_eq!(name.as_ref(), Some(text)),
+                        serde_json::Value::Null => assert_eq!(name, None),
+                        other => assert!(other.is_number() && name.is_some(), "{other}"),
+                    }
+                }
+                Ok(name) => assert_eq!(name, None),
+                Err(problem) => refused(problem),
+            }
+            match read(Some("application/x-www-form-urlencoded"), input) {
+                Ok(name) => {
+                    let pairs: Vec<_> = form_urlencoded::parse(input).collect();
+                    let of_that_name = pairs.iter().find(|(given, _)| given == "name");
+                    assert_eq!(name.as_deref(), of_that_name.map(|(_, value)| &**value));
+                }
+                Err(problem) => refused(problem),
+            }
+        });
     }
 }

@@ -170,4 +170,27 @@ mod tests {
         }
         assert!(expected(&headers(&["*", "*"])).is_err());
     }
+
+    #[test]
+    fn entity_tags_are_read_or_refused_whatever_comes() {
+        crate::tests::fuzz("entity_tags", |input| {
+            let Ok(line) = actix_web::http::header::HeaderValue::from_bytes(input) else { return };
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_MATCH, line.clone());
+            headers.insert(IF_NONE_MATCH, line);
+            match (expected(&headers), known(&headers)) {
+                (Ok(Expected::Any), Ok(tags)) => assert_eq!(tags, Some(Tags::Any)),
+                (Ok(Expected::OneOf(versions)), Ok(Some(tags))) => {
+                    for version in versions {
+                        assert!(tags.name(version) && version > 0);
+                        // The tag of that version stands there as this service writes it.
+                        let ours = etag(version);
+                        assert!(input.windows(ours.len()).any(|part| part == ours.as_bytes()), "{version}");
+                    }
+                }
+                (Err(refused), Err(_)) => assert_eq!(refused.respond("r").status().as_u16(), 400),
+                other => panic!("{other:?}"),
+            }
+        });
+    }
 }

@@ -94,4 +94,26 @@ mod tests {
             assert_eq!(patience(&headers(PREFER, &[other])), Patience::UntilKept, "{other:?}");
         }
     }
+
+    #[test]
+    fn keys_and_preferences_are_read_or_refused_whatever_comes() {
+        crate::tests::fuzz("idempotency", |input| {
+            let Ok(line) = HeaderValue::from_bytes(input) else { return };
+            let mut headers = HeaderMap::new();
+            headers.insert(IDEMPOTENCY_KEY, line.clone());
+            headers.insert(PREFER, line);
+            match key(&headers) {
+                Ok(key) => {
+                    let key = key.expect("a line is a key or refused");
+                    assert_eq!(key.as_str().as_bytes(), input);
+                    assert!((1..=255).contains(&input.len()) && input.iter().all(u8::is_ascii_graphic));
+                }
+                Err(refused) => assert_eq!(refused.respond("r").status().as_u16(), 400),
+            }
+            let asked = String::from_utf8_lossy(input).to_ascii_lowercase().contains(RESPOND_ASYNC);
+            assert!(asked || patience(&headers) == Patience::UntilKept);
+            let id = crate::http::request_id::RequestId::of(&headers);
+            assert!((1..=128).contains(&id.as_str().len()));
+        });
+    }
 }

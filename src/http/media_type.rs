@@ -99,4 +99,19 @@ mod tests {
         headers.append(CONTENT_TYPE, "application/json".parse().expect("a header"));
         assert!(format_of(&headers).is_err());
     }
+
+    #[test]
+    fn a_content_type_is_one_of_two_or_refused_whatever_comes() {
+        crate::tests::fuzz("content_types", |input| {
+            let Ok(line) = actix_web::http::header::HeaderValue::from_bytes(input) else { return };
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, line);
+            let text = String::from_utf8_lossy(input).to_ascii_lowercase();
+            match format_of(&headers) {
+                Ok(Format::Json) => assert!(text.contains("application/") && text.contains("json")),
+                Ok(Format::Form) => assert!(text.contains("application/x-www-form-urlencoded")),
+                Err(refused) => assert_eq!(refused.respond("r").status().as_u16(), 415),
+            }
+        });
+    }
 }

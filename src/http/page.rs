@@ -233,4 +233,39 @@ mod tests {
         let down = given.link(&request, Order::Descending, "5", None);
         assert_eq!(down, "</a/b?x=%26+1&after=3&limit=2&before=5>; rel=\"next\"");
     }
+
+    #[test]
+    fn a_page_is_within_its_limits_or_refused_whatever_comes() {
+        crate::tests::fuzz("pages", |input| {
+            let Ok(query) = std::str::from_utf8(input) else { return };
+            let refused = |problem: Problem| assert_eq!(problem.respond("r").status().as_u16(), 400);
+            let given = match Given::parse(query) {
+                Ok(given) => given,
+                Err(problem) => return refused(problem),
+            };
+            match given.numbers() {
+                Ok(page) => {
+                    assert!((1..=LIST_LIMIT).contains(&page.limit));
+                    let places = [page.after, page.before].into_iter().flatten();
+                    assert!(places.into_iter().all(|place| i64::try_from(place).is_ok()));
+                    if let Ok(cursor) = given.cursor(&page, Some(7)) {
+                        assert!(cursor.is_none_or(|cursor| cursor <= 7), "it passes what is still to come");
+                    }
+                    // Whoever follows the link asks for the same, from the place that it names.
+                    let request = TestRequest::with_uri("/a").to_http_request();
+                    let link = given.link(&request, page.order, "5", Some(3));
+                    assert!(link.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '), "{link}");
+                    let (_, next) = link.split_once('?').expect("a query");
+                    let (next, _) = next.split_once('>').expect("its end");
+                    let next = Given::parse(next).and_then(|given| given.numbers()).expect("a page");
+                    let place = if page.order == Order::Ascending { next.after } else { next.before };
+                    assert_eq!((place, next.order, next.limit), (Some(5), page.order, page.limit));
+                }
+                Err(problem) => refused(problem),
+            }
+            if let Err(problem) = given.tokens() {
+                refused(problem);
+            }
+        });
+    }
 }

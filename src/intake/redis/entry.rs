@@ -97,7 +97,7 @@ impl Shape {
             let place = next.get_mut(parent)?;
             places.push(*place);
             if let Place::Numbered(number) = place {
-                *number = number.next();
+                *number = Number::new(number.get() + 1)?;
             }
         }
         held.next().is_none().then_some(places)
@@ -199,12 +199,116 @@ impl<'a> Written<'a> {
                 body: Digest(written.body),
             }),
         };
+        let content = match (parent, self.body) {
+            (Parent::Application(_), None) => Content::Chat,
+            (Parent::Chat(_), Some(body)) => Content::Message(Body::kept(body)),
+            (Parent::Application(_), Some(_)) | (Parent::Chat(_), None) => return None,
+        };
         Some(Draft {
             id: DraftId(Uuid::from_bytes(self.id)),
             parent,
-            content: self.body.map_or(Content::Chat, |body| Content::Message(Body::kept(body))),
+            content,
             key,
             created_at: Timestamp::from_micros(self.created_at_micros),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three of one chat, the second with a key; a chat with a key; one of another chat.
+    fn drafts() -> Vec<Draft> {
+        let application = ApplicationId(7);
+        let chat = |number| Parent::Chat(ChatPlace { application, chat: Number::new(number).unwrap() });
+        let key = |name: &str| {
+            let (path, body) = (Digest::of(&["a path"]), Digest::of(&["a body"]));
+            Some(KeyUse { application, key: Key::parse(name.as_bytes()).unwrap(), path, body })
+        };
+        let draft = |parent, key| Draft {
+            id: DraftId(Uuid::from_u128(1)),
+            parent,
+            content: match parent {
+                Parent::Application(_) => Content::Chat,
+                Parent::Chat(_) => Content::Message(Body::parse("hello \u{1f600}").unwrap()),
+            },
+            key,
+            created_at: Timestamp::from_micros(1_700_000_000_000_000),
+        };
+        vec![
+            draft(chat(1), None),
+            draft(chat(1), key("one")),
+            draft(Parent::Application(application), key("two")),
+            draft(chat(1), None),
+            draft(chat(2), None),
+        ]
+    }
+
+    #[test]
+    fn an_entry_is_read_as_it_was_written() {
+        let bytes = encode(&drafts()).unwrap();
+        let numbered = decode(&bytes, "5 r 9|1").unwrap();
+        let numbers: Vec<_> =
+            numbered.iter().map(|it| (it.draft.parent.place().1, it.number.get())).collect();
+        assert_eq!(numbers, [(1, 5), (1, 6), (2, 9)], "the first key is held, the second's parent retired");
+        assert_eq!(encode(&drafts()).unwrap(), bytes);
+        assert!(matches!(
+            decode(&bytes[1..], "5 r 9|1"),
+            Err(EntryError::Version(_) | EntryError::Drafts(_))
+        ));
+        let past_the_last = format!("{} 1 1|", i64::MAX);
+        assert!(
+            matches!(decode(&bytes, &past_the_last), Err(EntryError::Outcome(_))),
+            "no store holds such a number"
+        );
+    }
+
+    #[test]
+    fn an_entry_is_read_or_refused_whatever_comes() {
+        crate::tests::fuzz("entries", |input| {
+            let (outcome, bytes) = input.split_at(input.iter().position(|byte| *byte == b'\n').unwrap_or(0));
+            let Ok(outcome) = std::str::from_utf8(outcome) else { return };
+            let Ok(numbered) = decode(bytes.strip_prefix(b"\n").unwrap_or(bytes), outcome) else { return };
+            for Numbered { draft, number } in &numbered {
+                assert!(i64::try_from(number.get()).is_ok());
+                assert_eq!(
+                    matches!(draft.parent, Parent::Chat(_)),
+                    matches!(draft.content, Content::Message(_))
+                );
+            }
+            let drafts: Vec<Draft> = numbered.into_iter().map(|it| it.draft).collect();
+            let again = encode(&drafts).unwrap();
+            let places = "1 ".repeat(Shape::of(&drafts).parents.len());
+            let read: Vec<Draft> =
+                decode(&again, &format!("{places}|")).unwrap().into_iter().map(|it| it.draft).collect();
+            assert_eq!(format!("{read:?}"), format!("{drafts:?}"));
+        });
+    }
+
+    #[test]
+    fn an_outcome_gives_each_draft_its_place_or_is_refused_whatever_comes() {
+        let drafts = drafts();
+        let shape = Shape::of(&drafts);
+        crate::tests::fuzz("outcomes", |input| {
+            let Ok(outcome) = std::str::from_utf8(input) else { return };
+            let Ok(places) = shape.places(outcome) else { return };
+            assert_eq!(places.len(), drafts.len());
+            let mut next: HashMap<Parent, Number> = HashMap::new();
+            for (draft, place) in drafts.iter().zip(places) {
+                match place {
+                    Place::Numbered(number) => {
+                        assert!(
+                            next.get(&draft.parent).is_none_or(|next| *next == number),
+                            "numbers are dense"
+                        );
+                        assert!(i64::try_from(number.get()).is_ok());
+                        next.insert(draft.parent, number.next());
+                    }
+                    Place::Held => assert!(draft.key.is_some(), "nothing is held for it"),
+                    Place::Unseeded | Place::Retired => assert!(!next.contains_key(&draft.parent)),
+                }
+            }
+        });
     }
 }

@@ -239,3 +239,31 @@ impl BulkSize {
         self.0.store((self.bytes() / 2).max(LEAST_BYTES), Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bulk_answer_is_judged_document_by_document_or_refused_whatever_comes() {
+        let documents: Vec<Document> =
+            (0..3).map(|id| Document { id: id.to_string(), lines: 0..0 }).collect();
+        crate::tests::fuzz("bulk_answers", |input| {
+            let Ok(text) = std::str::from_utf8(input) else { return };
+            let Ok(answered) = serde_json::from_str::<Answered>(text) else { return };
+            let Ok(whole) = serde_json::from_str::<serde_json::Value>(text) else { return };
+            let Ok(again) = judge(documents.iter().collect(), answered) else { return };
+            let items = whole["items"].as_array().unwrap();
+            assert_eq!(items.len(), documents.len(), "each has an answer of its own");
+            for (document, item) in documents.iter().zip(items) {
+                let outcome = item.as_object().unwrap().values().next_back().unwrap();
+                let is_again = again.iter().any(|again| again.id == document.id);
+                match outcome["status"].as_u64().unwrap() {
+                    200..300 | 400 | 404 | 409 => assert!(!is_again),
+                    429 | 503 => assert!(is_again, "it is taken for indexed"),
+                    status => panic!("{status} is taken for an answer"),
+                }
+            }
+        });
+    }
+}

@@ -78,8 +78,19 @@ pub(super) async fn missing(
             .with("_source", "false")
             .with("filter_path", "docs.found,docs._version,docs.error.reason")
             .json(&json!({ "docs": documents }));
-        let Got { docs } = server.ask(asked).await?.read()?;
-        for (row, document) in rows.iter().zip(docs) {
+        missing.extend(server.ask(asked).await?.read::<Got>()?.missing(rows)?);
+    }
+    Ok(missing)
+}
+
+impl Got {
+    fn missing(self, asked: &[Row]) -> Result<Vec<MessagePlace>, AskError> {
+        if self.docs.len() != asked.len() {
+            let reason = format!("{} answers for {} documents", self.docs.len(), asked.len());
+            return Err(AskError::Refused { status: 200, reason });
+        }
+        let mut missing = Vec::new();
+        for (row, document) in asked.iter().zip(self.docs) {
             if let Some(Reason { reason }) = document.error {
                 return Err(AskError::Refused { status: 404, reason });
             }
@@ -87,6 +98,35 @@ pub(super) async fn missing(
                 missing.push(row.place);
             }
         }
+        Ok(missing)
     }
-    Ok(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ApplicationId, ChatPlace, Number};
+
+    #[test]
+    fn what_is_missing_is_told_of_each_document_or_refused_whatever_comes() {
+        let chat = ChatPlace { application: ApplicationId(1), chat: Number::FIRST };
+        let row = |at| Row {
+            place: MessagePlace { chat, number: Number::new(at).unwrap() },
+            version: at,
+            body: None,
+        };
+        let rows: Vec<Row> = (1..=3).map(row).collect();
+        crate::tests::fuzz("got_answers", |input| {
+            let Ok(text) = std::str::from_utf8(input) else { return };
+            let Ok(got) = serde_json::from_str::<Got>(text) else { return };
+            let Ok(whole) = serde_json::from_str::<Value>(text) else { return };
+            let Ok(missing) = got.missing(&rows) else { return };
+            for (row, document) in rows.iter().zip(whole["docs"].as_array().unwrap()) {
+                let version = document["_version"].as_u64().unwrap_or(0);
+                let is_there = document["found"] == true && version >= row.version;
+                assert_eq!(missing.contains(&row.place), !is_there, "{document}");
+            }
+            assert_eq!(whole["docs"].as_array().unwrap().len(), rows.len(), "each has an answer of its own");
+        });
+    }
 }

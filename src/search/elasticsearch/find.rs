@@ -43,7 +43,7 @@ pub(super) async fn find(
         Err(AskError::Refused { status: 400 | 500, .. }) => find_with(Neighbours::Many).await?,
         answered => answered?,
     };
-    Ok(answered.into_hits(page.limit))
+    answered.into_hits(page.limit)
 }
 
 /// How words nearby are looked up. Building their automaton is most of what a search costs.
@@ -134,12 +134,37 @@ struct Sorted {
 }
 
 impl Answered {
-    fn into_hits(self, limit: usize) -> Hits {
-        let Found { total, hits } = self.hits;
+    /// What contradicts itself is no answer.
+    fn into_hits(self, limit: usize) -> Result<Hits, AskError> {
+        let Found { total: Total { value: total }, hits } = self.hits;
         let more = hits.len() > limit;
+        let is_possible = u64::try_from(hits.len()).is_ok_and(|there| there <= total);
         let hit = |Sorted { sort: (weight, number) }| {
             Number::new(number).map(|number| Hit { weight: weight.round() as u32, number })
         };
-        Hits { total: total.value, page: hits.into_iter().take(limit).filter_map(hit).collect(), more }
+        let page: Option<Vec<Hit>> = hits.into_iter().take(limit).map(hit).collect();
+        match page {
+            Some(page) if is_possible => Ok(Hits { total, page, more }),
+            _ => Err(AskError::Refused { status: 200, reason: "hits that cannot be".to_owned() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_hits_is_a_page_or_refused_whatever_comes() {
+        crate::tests::fuzz("hits_answers", |input| {
+            let Ok(text) = std::str::from_utf8(input) else { return };
+            let Ok(answered) = serde_json::from_str::<Answered>(text) else { return };
+            let there = answered.hits.hits.len();
+            let Ok(hits) = answered.into_hits(2) else { return };
+            assert_eq!(hits.more, there > 2);
+            assert_eq!(hits.page.len(), there.min(2), "no hit is left out");
+            assert!(hits.total >= there as u64, "there are more hits than the total says");
+            assert!(hits.page.iter().all(|hit| i64::try_from(hit.number.get()).is_ok()));
+        });
     }
 }

@@ -14,6 +14,8 @@ const CHUNK_DOCUMENTS: usize = 2_000;
 
 #[derive(Deserialize)]
 struct Answered {
+    /// An answer that says nothing at all is none.
+    timed_out: bool,
     #[serde(default)]
     hits: Found,
 }
@@ -44,7 +46,7 @@ pub(super) async fn forget(
         let asked = Asked::new(Method::Post, format!("{}/_search", target.alias))
             .with("routing", &routing)
             .with("allow_partial_search_results", "false")
-            .with("filter_path", "hits.hits._id,hits.hits._version")
+            .with("filter_path", "timed_out,hits.hits._id,hits.hits._version")
             .json(&json!({
                 "size": CHUNK_DOCUMENTS,
                 "_source": false,
@@ -52,8 +54,8 @@ pub(super) async fn forget(
                 "sort": ["_doc"],
                 "query": children_of(parent),
             }));
-        let Answered { hits } = server.ask(asked).await?.read()?;
-        if hits.hits.is_empty() {
+        let Answered { timed_out, hits } = server.ask(asked).await?.read()?;
+        if hits.hits.is_empty() && !timed_out {
             return Ok(());
         }
         let mut bulk = Bulk::default();

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::SqliteStore;
-use super::keep::is_there;
 use super::keys::{recall, remember_key};
+use super::look::is_there;
 use crate::domain::{
     AccessKey, ApplicationId, Digest, Holder, Name, NewAccessKey, Number, Parent, Rate, Scopes, Tenant,
     Timestamp,

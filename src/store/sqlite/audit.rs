@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::count::count;
-use super::keep::{greatest, is_there};
+use super::look::{greatest, is_there};
 use super::row::unsigned;
 use crate::domain::{ApplicationId, ChatPlace, Parent};
 use crate::store::audit::{Counters, Look, Seen, Wrong};

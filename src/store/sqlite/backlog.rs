@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Row as SqlRow, Transaction, params};
 
 use super::SqliteStore;
-use super::keep::is_there;
+use super::look::is_there;
 use super::row::unsigned;
 use crate::domain::{ApplicationId, Body, ChatPlace, MessagePlace, Number, Parent, Timestamp};
 use crate::store::backlog::{in_turn, share};

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::SqliteStore;
 use super::audit::{add_holes, look, repair};
-use super::keep::{greatest, is_there};
+use super::look::{greatest, is_there};
 use super::quotas::release_rows;
 use super::row::unsigned;
 use crate::domain::{DraftId, Number, Parent, Timestamp};

@@ -5,8 +5,9 @@ use rusqlite::{Transaction, params};
 
 use super::SqliteStore;
 use super::access::add_access_key;
-use super::keep::{add_to_backlog, count_one_deleted, is_there};
+use super::keep::{add_to_backlog, count_one_deleted};
 use super::keys::{recall, remember_key};
+use super::look::is_there;
 use super::quotas::{self, release_chat, release_message};
 use super::read::{application, message, missing_parent};
 use crate::domain::{

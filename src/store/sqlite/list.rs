@@ -2,7 +2,7 @@
 
 use rusqlite::{Params, Row as SqlRow, Transaction};
 
-use super::keep::greatest;
+use super::look::greatest;
 use super::row;
 use crate::domain::{Application, Chat, Listed, Message, Number, Order, Page, Parent, Token};
 use crate::store::{PAGE_LIMIT_BYTES, StoreError, json_bytes};

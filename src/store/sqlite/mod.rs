@@ -3,6 +3,8 @@
 
 // New rows.
 mod keep;
+// What is there.
+mod look;
 // Uses of keys of idempotency.
 mod keys;
 // Looking things up.

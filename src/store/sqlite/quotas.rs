@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::SqliteStore;
-use super::keep::is_there;
+use super::look::is_there;
 use super::row::unsigned;
 use crate::domain::{
     Account, ApplicationId, ChatPlace, Counted, Draft, MessagePlace, Number, Parent, Quota, Tenant, Usage,

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::SqliteStore;
-use super::keep::is_there;
 use super::list::{APPLICATION_SHAPE, CHAT_SHAPE, MESSAGE_SHAPE, bounds, list, order_by, within_its_rows};
+use super::look::is_there;
 use super::row;
 use crate::domain::{
     Application, ApplicationId, Chat, ChatPlace, Listed, Message, Number, Page, Parent, Tenant, Token,

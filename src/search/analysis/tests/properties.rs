@@ -174,3 +174,26 @@ fn by_terms(terms: &Terms, word: &QueryWord) -> Option<Kind> {
         None
     }
 }
+
+#[test]
+fn a_query_is_read_or_refused_and_finds_what_the_terms_find_whatever_comes() {
+    crate::tests::fuzz("queries", |input| {
+        let text = String::from_utf8_lossy(input);
+        let (query, body) = text.split_once('\n').unwrap_or((&text, &text));
+        let terms = terms(body);
+        let sound = |term: &str| !term.is_empty() && !term.contains(char::is_whitespace);
+        assert!(terms.words().chain(terms.suffixes()).all(sound));
+        let Ok(query) = Query::parse(query) else { return };
+        assert!(query.words().len() <= QUERY_LIMIT_WORDS);
+        let look = query.look_at(body);
+        let weights: Option<u32> =
+            query.words().iter().map(|word| by_terms(&terms, word).map(Kind::weight)).sum();
+        assert_eq!(look.as_ref().map(|look| look.weight), weights.filter(|&weight| weight > 0));
+        let mut before = 0;
+        for highlight in look.iter().flat_map(|look| &look.highlights) {
+            assert!(before <= highlight.start && highlight.start < highlight.end);
+            before = highlight.end;
+        }
+        assert!(before <= body.chars().count());
+    });
+}
