@@ -17,6 +17,31 @@ use super::tls::Certificate;
 use crate::config::Config;
 use crate::http::{self, Edge, Front, Guard, Origins, Side, Terms};
 
+/// Files that are left for the engines and for the operator; each of the others may be a connection.
+const OWN_FILES: u64 = 256;
+
+/// So many connections, or fewer where the operating system lets this process have no more files open: one that ran out
+/// of them could not open its own. First asks for as many as it may have, which is more than most shells begin with.
+pub(super) fn connections(configured: usize) -> usize {
+    let files = match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) => files,
+        Err(error) => {
+            tracing::warn!(%error, "the operating system does not say how many files may be open");
+            return configured;
+        }
+    };
+    let allowed = usize::try_from(files.saturating_sub(OWN_FILES).max(1)).unwrap_or(usize::MAX);
+    if allowed < configured {
+        tracing::warn!(
+            files,
+            connections = allowed,
+            configured,
+            "fewer connections than configured: this process may have no more files open (ulimit -Hn)"
+        );
+    }
+    configured.min(allowed)
+}
+
 /// The operator's own listener.
 pub(super) struct OperatorListener {
     pub(super) address: SocketAddr,

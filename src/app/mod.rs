@@ -37,7 +37,7 @@ use crate::intake::Intake;
 use crate::store::{Company, Entered, Store};
 
 pub use engines::Engines;
-use front::{OperatorListener, certificate, front, give_up_stalled, show_operator};
+use front::{OperatorListener, certificate, connections, front, give_up_stalled, show_operator};
 pub use keys::keys;
 pub use reindex::reindex;
 
@@ -143,8 +143,8 @@ impl App {
         let edge = Data::new(Edge::new(behind, names, limits, front));
         let (served, shown) = (edge.clone(), edge.clone());
         // actix counts connections worker by worker.
-        let workers =
-            std::thread::available_parallelism().map_or(1, usize::from).min(config.connection_limit);
+        let connections = connections(config.connection_limit);
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(connections);
         let request_timeout = config.request_timeout;
         let server = HttpServer::new(move || http::service(served.clone(), Side::Clients))
             .on_connect(move |connection, _data| give_up_stalled(connection, request_timeout));
@@ -157,7 +157,7 @@ impl App {
         let address = server.addrs().first().copied().context("nothing is listened on")?;
         let server = server
             .workers(workers)
-            .max_connections(config.connection_limit / workers)
+            .max_connections(connections / workers)
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(config.request_timeout + SERVER_CLOCK_TICK)
             .shutdown_timeout(config.drain_deadline.as_secs().max(1))

@@ -33,7 +33,13 @@ impl Failures {
 
     /// Counts one; whether it was within the rate, so that it may have its line in the log.
     pub(super) fn count(&self, address: IpAddr) -> bool {
-        self.rate.as_ref().is_none_or(|rate| self.by_address.take(address, rate).is_ok())
+        let Some(rate) = &self.rate else { return true };
+        let taken = self.by_address.take(address, rate);
+        if taken == Ok(0) {
+            // This was the last: the bucket learns now when it has another, and the next is held off before it is looked at.
+            let _ = self.by_address.take(address, rate);
+        }
+        taken.is_ok()
     }
 
     pub(super) fn knows_operator(&self, address: IpAddr) -> bool {

@@ -1,14 +1,9 @@
 //! What an attacker sends, and what happens. Requests that are hardly HTTP are in `http::bad_input`.
 
-use std::time::{Duration, Instant};
-
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
-use super::{ADMIN_KEY, Tenant, closed, operator};
-use crate::support::pace::Pace;
-use crate::support::{Client, Raw, Service};
+use super::{Measured, Tenant, closed, slow_nobody_down, unharmed};
 
 /// One attempt. `{a}` in it stands for the attacker's own application, `{b}` for its neighbour's, `{key}` for the
 /// attacker's key.
@@ -36,6 +31,27 @@ impl Attack {
     fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
         self
+    }
+
+    /// By the attacker. What was answered instead, if it is not what was expected.
+    async fn send(&self, a: &Tenant, b: &Tenant) -> Result<(), String> {
+        let fill = |text: &str| text.replace("{a}", &a.path).replace("{b}", &b.path).replace("{key}", &a.key);
+        let mut request = a.client.request(self.method.clone(), &fill(&self.path));
+        for (name, value) in &self.headers {
+            request = request.header(*name, fill(value));
+        }
+        if let Some(body) = &self.body {
+            request = request.json(body);
+        }
+        match a.client.try_send(request).await {
+            Ok(reply) if self.expected.contains(&reply.status.as_u16()) => {
+                let is_told = self.path.contains("{b}") && reply.text.contains("secret");
+                if is_told { Err(format!("{}: {}", self.name, reply.text)) } else { Ok(()) }
+            }
+            // A client that would not even send it.
+            Err(error) if error.is_builder() || error.is_request() => Ok(()),
+            other => Err(format!("{}: {other:?}", self.name)),
+        }
     }
 }
 
@@ -193,47 +209,21 @@ async fn sixty_attacks_get_what_they_deserve_while_a_neighbour_is_served() {
     let attacks: Vec<Attack> = [injections(), forgeries(), bombs()].into_iter().flatten().collect();
     assert!(attacks.len() >= 60, "{} attacks", attacks.len());
 
-    let mut calm = Pace::default();
-    for _ in 0..attacks.len() {
-        calm.time(b.client.get(&b_list)).await.expect(200);
-    }
-    let (mut beside, mut wrong) = (Pace::default(), Vec::new());
-    for attack in &attacks {
-        let fill = |text: &str| text.replace("{a}", &a.path).replace("{b}", &b.path).replace("{key}", &a.key);
-        let mut request = a.client.request(attack.method.clone(), &fill(&attack.path));
-        for (name, value) in &attack.headers {
-            request = request.header(*name, fill(value));
+    slow_nobody_down(async || {
+        let (mut measured, mut wrong) = (Measured::default(), Vec::new());
+        for attack in &attacks {
+            measured.without.time(b.client.get(&b_list)).await.expect(200);
+            let attacked = attack.send(&a, &b);
+            let (answer, read) = tokio::join!(attacked, measured.beside.time(b.client.get(&b_list)));
+            read.expect(200);
+            wrong.extend(answer.err());
         }
-        if let Some(body) = &attack.body {
-            request = request.json(body);
-        }
-        let sent = a.client.try_send(request);
-        let (answer, read) = tokio::join!(sent, beside.time(b.client.get(&b_list)));
-        read.expect(200);
-        match answer {
-            Ok(reply) if attack.expected.contains(&reply.status.as_u16()) => {
-                if attack.path.contains("{b}") {
-                    assert!(!reply.text.contains("secret"), "{}: {}", attack.name, reply.text);
-                }
-            }
-            // A client that would not even send it.
-            Err(error) if error.is_builder() || error.is_request() => {}
-            other => wrong.push(format!("{}: {other:?}", attack.name)),
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    println!("a neighbour's 99th: {:?} beside the attacks, {:?} without", beside.share(99), calm.share(99));
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        measured
+    })
+    .await;
     assert_eq!(b.client.all(&b_list).await, before, "the neighbour's is as it was");
     unharmed(&service).await;
-}
-
-/// It answers, it did not panic, and it takes no more memory than it may.
-async fn unharmed(service: &Service) {
-    operator(service).get("/api/v1/applications").await.expect(200);
-    let (log, resident_mib) = (service.log(), service.resident_kib() / 1024);
-    assert!(!log.contains("panicked") && !log.contains("chat_key_") && !log.contains(ADMIN_KEY), "{log}");
-    assert!(!log.contains('\u{1b}'), "what commands a terminal");
-    assert!(resident_mib < 512, "{resident_mib} MiB");
 }
 
 #[tokio::test]
@@ -253,47 +243,4 @@ async fn a_key_of_idempotency_is_its_tenants_own() {
         (&other.json()["data"]["body"], other.header("idempotent-replayed")),
         (&json!("of another"), "")
     );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_idle_or_dawdle_by_the_thousand_hold_nobody_up() {
-    const IDLE: usize = 4_000;
-    const DAWDLING: usize = 200;
-    let service = closed(&["--request-timeout", "2s"]);
-    let tenant = Tenant::of(&service, "company").await;
-    tenant.client.get(&tenant.path).await.expect(200);
-    let mut idle = Vec::with_capacity(IDLE);
-    for _ in 0..IDLE {
-        idle.push(Raw::connect(&service.url).await);
-    }
-    let mut dawdling = Vec::with_capacity(DAWDLING);
-    for at in 0..DAWDLING {
-        let mut connection = Raw::connect(&service.url).await;
-        let half = match at % 2 {
-            0 => "GET /health/live HTTP/1.1\r\nX-Slow: ".to_owned(),
-            _ => format!("POST {}/chats HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{{", tenant.path),
-        };
-        connection.send(half.as_bytes()).await;
-        dawdling.push(connection);
-    }
-    let mut clients = JoinSet::new();
-    for _ in 0..8 {
-        let (client, path): (Client, String) = (tenant.client.clone(), tenant.path.clone());
-        clients.spawn(async move {
-            for _ in 0..20 {
-                let asked = Instant::now();
-                client.get(&path).await.expect(200);
-                assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
-            }
-        });
-    }
-    clients.join_all().await;
-    let resident_mib = service.resident_kib() / 1024;
-    assert!(resident_mib < 512, "{resident_mib} MiB with {IDLE} connections");
-    for mut connection in dawdling {
-        // 408, or 401 to whoever showed no key; then it is let go.
-        while connection.reply("GET").await.is_some() {}
-    }
-    drop(idle);
-    assert!(service.stop().success());
 }

@@ -4,8 +4,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Tenant, closed, operator};
-use crate::support::pace::Pace;
+use super::{Measured, Tenant, closed, operator, slow_nobody_down};
 use crate::support::{Client, eventually};
 
 /// The numbers that this word is found under.
@@ -20,7 +19,8 @@ async fn found(client: &Client, chat: &str, word: &str) -> Vec<u64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_tenant_writes_is_found_before_the_long_messages_that_another_wrote_earlier() {
     const LONG_MESSAGES: u64 = 24;
-    let service = closed(&[]);
+    // A search on a busy machine is slow, which is no law.
+    let service = closed(&["--engine-timeout", "10s"]);
     let (busy, other) = (Tenant::of(&service, "busy").await, Tenant::of(&service, "other").await);
     let (of_busy, of_other) =
         (busy.client.new_chat(&busy.path).await, other.client.new_chat(&other.path).await);
@@ -75,9 +75,7 @@ async fn a_tenant_that_sends_ten_times_what_it_may_slows_nobody_down() {
     /// So many at this pace send ten times as many.
     const SENDERS: u64 = 10;
     const EVERY: Duration = Duration::from_millis(20);
-    const ROUND: Duration = Duration::from_secs(2);
-    /// What is shorter than this is the machine's noise.
-    const NOISE: Duration = Duration::from_millis(10);
+    const PART: Duration = Duration::from_secs(2);
     let service = closed(&["--application-rate", &format!("{MAY_A_SECOND}/s")]);
     let (greedy, other) = (Tenant::of(&service, "greedy").await, Tenant::of(&service, "other").await);
     let limits = format!("{}/limits", other.path);
@@ -92,38 +90,40 @@ async fn a_tenant_that_sends_ten_times_what_it_may_slows_nobody_down() {
     })
     .await;
 
-    let (mut alone, mut beside) = (Pace::default(), Pace::default());
-    let (mut passed, mut held_off, mut flooded) = (0, 0, Duration::ZERO);
-    for round in 0..6 {
-        let is_flooded = round % 2 == 1;
-        let (began, until) = (Instant::now(), Instant::now() + ROUND);
-        let mut senders = JoinSet::new();
-        if is_flooded {
-            for _ in 0..SENDERS {
-                senders.spawn(send(greedy.client.clone(), of_greedy.clone(), EVERY, until));
+    let (mut passed, mut held_off, mut floods, mut flooded) = (0, 0, 0, Duration::ZERO);
+    slow_nobody_down(async || {
+        let mut measured = Measured::default();
+        for part in 0..4 {
+            let is_flooded = part % 2 == 1;
+            let (began, until) = (Instant::now(), Instant::now() + PART);
+            let mut senders = JoinSet::new();
+            if is_flooded {
+                for _ in 0..SENDERS {
+                    senders.spawn(send(greedy.client.clone(), of_greedy.clone(), EVERY, until));
+                }
+            }
+            let pace = if is_flooded { &mut measured.beside } else { &mut measured.without };
+            let mut ticks = interval(Duration::from_millis(10));
+            while Instant::now() < until {
+                ticks.tick().await;
+                pace.time(other.client.say(&of_other, "as usual")).await;
+            }
+            while let Some(sent) = senders.join_next().await {
+                let (more_passed, more_held_off) = sent.expect("no panic");
+                passed += more_passed;
+                held_off += more_held_off;
+            }
+            if is_flooded {
+                floods += 1;
+                flooded += began.elapsed();
             }
         }
-        let pace = if is_flooded { &mut beside } else { &mut alone };
-        let mut ticks = interval(Duration::from_millis(10));
-        while Instant::now() < until {
-            ticks.tick().await;
-            pace.time(other.client.say(&of_other, "as usual")).await;
-        }
-        while let Some(sent) = senders.join_next().await {
-            let (more_passed, more_held_off) = sent.expect("no panic");
-            passed += more_passed;
-            held_off += more_held_off;
-        }
-        if is_flooded {
-            flooded += began.elapsed();
-        }
-    }
-    let (with, without) = (beside.share(99), alone.share(99));
-    println!(
-        "{passed} passed, {held_off} held off; the other's 99th: {with:?} beside them, {without:?} without"
-    );
-    let allowed = MAY_A_SECOND * (3 + flooded.as_secs() + 1);
+        measured
+    })
+    .await;
+    println!("{passed} passed, {held_off} held off in {flooded:?}");
+    // A whole bucket at the beginning of each flood, and what fills it meanwhile.
+    let allowed = MAY_A_SECOND * (floods + flooded.as_secs() + 1);
     assert!(passed <= allowed, "{passed} of {allowed}");
     assert!(passed + held_off > 5 * MAY_A_SECOND * flooded.as_secs(), "no flood: {passed} and {held_off}");
-    assert!(with <= 2 * without.max(NOISE), "{with:?} beside a flood, {without:?} without");
 }

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::json;
 
-use super::{ADMIN_KEY, Tenant, another_key, closed, operator};
+use super::{ADMIN_KEY, Tenant, another_key, closed, operator, three_nodes};
 use crate::support::service::program;
-use crate::support::{Client, Raw, Service, Stack, eventually};
+use crate::support::{Client, Raw, Service, eventually};
 
 /// A key that was revoked opens nothing after this, on any node.
 const REVOKED_WITHIN: Duration = Duration::from_secs(5);
@@ -203,16 +203,7 @@ async fn is_refused(client: &Client, path: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_key_opens_nothing_on_any_of_three_nodes_within_five_seconds() {
-    let Some(stack) = Stack::fresh() else { return };
-    let arguments = ["--admin-key", ADMIN_KEY, "--operator-listen", "127.0.0.1:0"];
-    let nodes: Vec<_> = (0..3).map(|_| Service::start_on(&stack, &arguments)).collect();
-    let ready = async |node: &Service| match node.get("/health/ready").await.status.as_u16() {
-        200 => Ok(()),
-        status => Err(status.to_string()),
-    };
-    for node in &nodes {
-        eventually(Duration::from_secs(60), "a node is ready", async || ready(node).await).await;
-    }
+    let Some(nodes) = three_nodes(&[]).await else { return };
     let tenant = Tenant::of(&nodes[0], "company").await;
     let (number, secret) = another_key(&nodes[1], &tenant, &["read"]).await;
     for node in &nodes {

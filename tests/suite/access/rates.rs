@@ -1,7 +1,8 @@
+use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{Tenant, closed, operator};
+use super::{Tenant, closed, operator, three_nodes};
 use crate::support::{Client, Reply, eventually};
 
 /// What so many at once are answered.
@@ -54,6 +55,20 @@ async fn exactly_as_many_pass_as_the_rate_allows_and_the_rest_are_told_when_to_c
     assert!(wrong.expect(400).text.contains("Rate is not a number"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_three_nodes_lets_exactly_as_many_through() {
+    let Some(nodes) = three_nodes(&["--application-rate", "30/h", "--chat-rate", "off"]).await else {
+        return;
+    };
+    let tenant = Tenant::of(&nodes[0], "company").await;
+    let mut floods = JoinSet::new();
+    for node in &nodes {
+        let (client, path) = (node.with_key(&tenant.key), tenant.path.clone());
+        floods.spawn(async move { passed(&flood(&client, &path, 100).await) });
+    }
+    assert_eq!(floods.join_all().await, [30, 30, 30]);
+}
+
 #[tokio::test]
 async fn what_is_left_is_told_with_every_answer_and_a_rate_may_be_off() {
     let service = closed(&["--chat-rate", "off"]);
@@ -85,4 +100,23 @@ async fn whoever_guesses_keys_waits_and_who_holds_one_does_not() {
     tenant.client.get(&tenant.path).await.expect(200);
     let lines = service.log().lines().filter(|line| line.contains("a wrong key was shown")).count();
     assert_eq!(lines, 5, "a flood of guesses is no flood of lines");
+}
+
+#[tokio::test]
+async fn whoever_guesses_keys_and_lies_about_where_from_waits_all_the_same() {
+    let guess = async |service: &Client, at: u32| {
+        let guesser = service.with_key("chat_key_000000000000000000000000000000000000");
+        let path = "/api/v1/applications/00000000000000000000000000000000";
+        let request = guesser.request(Method::GET, path);
+        let request = request.header("Forwarded", format!("for=203.0.113.{at}"));
+        guesser.send(request.header("X-Forwarded-For", format!("203.0.113.{at}, 127.0.0.1"))).await.status
+    };
+    for (trusted, passes) in [(&[][..], 5), (&["--trusted-proxies", "127.0.0.1/32"], 9)] {
+        let service = closed(&[&["--failure-rate", "5/h"][..], trusted].concat());
+        let mut looked_at = 0;
+        for at in 1..=9 {
+            looked_at += u32::from(guess(&service, at).await == 401);
+        }
+        assert_eq!(looked_at, passes, "{trusted:?}");
+    }
 }

@@ -4,6 +4,12 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub struct Pace(Vec<Duration>);
 
+impl FromIterator<Pace> for Pace {
+    fn from_iter<I: IntoIterator<Item = Pace>>(paces: I) -> Self {
+        Self(paces.into_iter().flat_map(|pace| pace.0).collect())
+    }
+}
+
 impl Pace {
     /// Asks and remembers how long it took.
     pub async fn time<T>(&mut self, ask: impl Future<Output = T>) -> T {

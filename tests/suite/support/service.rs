@@ -23,6 +23,8 @@ struct Told {
     /// `None`: everything embedded, in its folder.
     stack: Option<Stack>,
     arguments: Vec<String>,
+    /// Files that it may have open, at first and at most; as many as this suite may, where nothing is said.
+    files: Option<(u32, u32)>,
 }
 
 /// A server that starts on a busy machine is slow, which is no law.
@@ -30,7 +32,16 @@ const PATIENCE: (&str, &str) = ("CHAT_ENGINE_TIMEOUT", "10s");
 
 impl Told {
     fn new(stack: Option<Stack>, arguments: &[&str]) -> Self {
-        Self { stack, arguments: arguments.iter().map(|&argument| argument.to_owned()).collect() }
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Self { stack, arguments, files: None }
+    }
+
+    fn command(&self) -> Command {
+        let Some((at_first, at_most)) = self.files else { return Command::new(program()) };
+        // It becomes the program, and keeps its process id.
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={at_first}:{at_most}")).arg("--").arg(program());
+        command
     }
 }
 
@@ -41,6 +52,12 @@ impl Service {
 
     pub fn start_with(arguments: &[&str]) -> Self {
         Self::start_told(Told::new(Stack::of_this_run(), arguments))
+    }
+
+    /// In a process that may have so many files open at first, and so many at most.
+    pub fn start_with_files(at_first: u32, at_most: u32, arguments: &[&str]) -> Self {
+        let files = Some((at_first, at_most));
+        Self::start_told(Told { files, ..Told::new(Stack::of_this_run(), arguments) })
     }
 
     /// A node on these servers.
@@ -60,7 +77,8 @@ impl Service {
     }
 
     fn try_start_in(folder: Arc<TempDir>, told: Told) -> Result<Self, String> {
-        let mut child = Command::new(program())
+        let mut child = told
+            .command()
             .args(["--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder.path())
             .args(told.stack.iter().flat_map(Stack::arguments))

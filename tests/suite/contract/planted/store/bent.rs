@@ -1,9 +1,10 @@
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chat_system::domain::{
-    Application, ApplicationId, Body, Chat, DraftId, KeyUse, Listed, Message, MessagePlace, Name,
-    NewApplication, Number, Numbered, Page, Parent, Quota, Tenant, Timestamp, Token,
+    Application, ApplicationId, Body, Chat, Digest, DraftId, Holder, KeyUse, Listed, Message, MessagePlace,
+    Name, NewApplication, Number, Numbered, Page, Parent, Quota, Tenant, Timestamp, Token,
 };
 use chat_system::store::{
     AuditPlace, Audited, Backlog, Claim, ClaimId, Company, Count, Edit, Entered, Expected, Founded,
@@ -13,13 +14,15 @@ use chat_system::store::{
 
 use super::Bug;
 use crate::contract::things::Dice;
-use crate::support::passed_on::{pass_access_on, pass_quotas_on};
+use crate::support::passed_on::pass_quotas_on;
 
 /// A right store with one call bent.
 pub(super) struct BentStore {
     pub(super) bug: Bug,
     pub(super) right: Arc<dyn Store>,
     pub(super) tenants: Mutex<Vec<Tenant>>,
+    /// Who held a key once.
+    pub(super) holders: Mutex<HashMap<Digest, Holder>>,
 }
 
 impl BentStore {
@@ -269,7 +272,6 @@ impl Edit for BentStore {
     }
 }
 
-pass_access_on!(BentStore, right);
 pass_quotas_on!(BentStore, right);
 
 #[async_trait]

@@ -1,5 +1,7 @@
 /// The calls, one of them bent.
 mod bent;
+/// Those that say who may do what.
+mod bent_access;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -36,6 +38,9 @@ enum Bug {
     LeavesHolesOpen,
     PurgesWithoutEnd,
     ForgetsQuotas,
+    OpensWithRevokedKeys,
+    ListsAnothersKeys,
+    ForgetsRates,
 }
 
 /// The bugs, around the right store that `$bent` takes.
@@ -68,6 +73,9 @@ macro_rules! on_a_right_store {
                 a_store_that_leaves_holes_open_is_caught: LeavesHolesOpen by the_audit_closes_holes_and_corrects_counters;
                 a_store_that_purges_without_portions_is_caught: PurgesWithoutEnd by a_purge_comes_to_its_end_in_portions_and_takes_nothing_else;
                 a_store_that_forgets_quotas_is_caught: ForgetsQuotas by a_quota_is_exact_however_many_write_at_once;
+                a_store_that_opens_with_revoked_keys_is_caught: OpensWithRevokedKeys by a_key_opens_its_application_until_it_is_revoked;
+                a_store_that_lists_anothers_keys_is_caught: ListsAnothersKeys by a_key_opens_its_application_until_it_is_revoked;
+                a_store_that_forgets_rates_is_caught: ForgetsRates by a_rate_is_set_for_one_application_and_taken_back;
             }
         }
     };
@@ -113,7 +121,7 @@ impl StorePlace for BentPlace {
         if again && self.bug == Bug::LosesItsLastWriteWhenItCloses {
             right.remember_index("an older one").await.expect("remembered");
         }
-        Arc::new(BentStore { bug: self.bug, right, tenants: Mutex::default() })
+        Arc::new(BentStore { bug: self.bug, right, tenants: Mutex::default(), holders: Mutex::default() })
     }
 
     fn after_crash(&self) -> Option<Box<dyn StorePlace>> {
