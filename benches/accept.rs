@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use crate::support::redis::Redis;
+use crate::support::servers::Kind;
 use crate::support::{chat, messages};
 use chat_system::domain::{BatchId, Parent};
 use chat_system::intake::Intake;
@@ -47,7 +47,7 @@ fn accept(criterion: &mut Criterion) {
 }
 
 fn accept_on_redis(criterion: &mut Criterion) {
-    let Some(server) = Redis::start() else { return };
+    let Some(server) = Kind::Redis8.shared() else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let place = chat(1, 1);
     let options = RedisOptions {
@@ -57,9 +57,9 @@ fn accept_on_redis(criterion: &mut Criterion) {
         tls_ca: None,
         connections: 1,
     };
-    let intake = RedisIntake::new(&server.url(), options).expect("an intake");
+    let intake = RedisIntake::new(&server, options).expect("an intake");
     runtime.block_on(intake.raise(&[(Parent::Chat(place), None)])).expect("raised");
-    let client = ::redis::Client::open(server.url()).expect("a client");
+    let client = redis::Client::open(server).expect("a client");
     let mut connection = client.get_connection().expect("a connection");
     let mut group = criterion.benchmark_group("accept on Redis");
     for batch in [1_usize, 100, 500, 1_000] {
@@ -81,7 +81,7 @@ fn accept_on_redis(criterion: &mut Criterion) {
         });
         group.bench_function(BenchmarkId::new("bare INCR in a pipeline", batch), |bencher| {
             bencher.iter(|| {
-                let mut pipeline = ::redis::pipe();
+                let mut pipeline = redis::pipe();
                 (0..batch).for_each(|_| {
                     pipeline.incr("counter", 1);
                 });

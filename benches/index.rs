@@ -1,9 +1,10 @@
-//! Messages a second into the search index, beside a bare Tantivy index of the same finished terms; and where
-//! `CHAT_TEST_ELASTICSEARCH_URL` says where a server is, into an index there, beside bare bulks of the same documents.
+//! Messages a second into the search index, beside a bare Tantivy index of the same finished terms; and into an index of
+//! Elasticsearch, beside bare bulks of the same documents.
 
 use std::time::{Duration, Instant};
 
-use crate::support::{BODY, chat, given, row};
+use crate::support::servers::Kind;
+use crate::support::{BODY, chat, row};
 use chat_system::search::Search;
 use chat_system::search::analysis::terms;
 use chat_system::search::elasticsearch::{ElasticsearchOptions, ElasticsearchSearch};
@@ -41,7 +42,7 @@ fn index(criterion: &mut Criterion) {
             bencher.iter_custom(|rounds| bare(rounds, batch));
         });
     }
-    if let Some(server) = given("CHAT_TEST_ELASTICSEARCH_URL") {
+    if let Some(server) = Kind::Elasticsearch9.shared() {
         for batch in [50_u64, 2_000] {
             group.throughput(Throughput::Elements(batch));
             group.bench_function(BenchmarkId::new("ElasticsearchSearch", batch), |bencher| {

@@ -13,12 +13,18 @@ mod keep_mysql;
 mod index;
 mod find;
 mod request;
+mod compare;
 
-criterion::criterion_main!(
-    accept::benches,
-    keep::benches,
-    keep_mysql::benches,
-    index::benches,
-    find::benches,
-    request::benches
-);
+fn main() {
+    let mut line = std::env::args().skip(1).peekable();
+    if line.peek().is_some_and(|word| word == "compare") {
+        return compare::run(line);
+    }
+    accept::benches();
+    keep::benches();
+    keep_mysql::benches();
+    index::benches();
+    find::benches();
+    request::benches();
+    criterion::Criterion::default().configure_from_args().final_summary();
+}

@@ -1,26 +1,36 @@
 //! Drafts, rows and places that the benchmarks share.
 
-/// A server to measure on.
-pub mod redis;
+/// Requests, who sends them and a handler that does nothing with them.
+pub mod http;
+/// Rows without a store around them.
+pub mod raw;
+/// The program itself.
+pub mod service;
+/// Servers to measure on: those of the test suite.
+#[expect(dead_code, reason = "the suite does more with them")]
+#[path = "../../tests/suite/support/servers.rs"]
+pub mod servers;
+#[expect(dead_code, reason = "the suite sends some to single processes too")]
+#[path = "../../tests/suite/support/signal.rs"]
+mod signal;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use chat_system::connections::MysqlOptions;
 use chat_system::domain::{
     ApplicationId, Body, ChatPlace, Content, Draft, DraftId, MessagePlace, Name, NewApplication, Number,
     Numbered, Parent, Timestamp, Token,
 };
+use chat_system::store::mysql::MysqlStore;
 use chat_system::store::sqlite::SqliteStore;
-use chat_system::store::{Founded, Kept, Row, Store};
+use chat_system::store::{Founded, Keep as _, Kept, Row, Store};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable as _;
 
 /// About as long as a chat message is: 100 bytes.
 pub const BODY: &str =
     "Deploy of flag_check.exe moved to noon: qwen3.6 is slower than expected, see https://example.com/42 ok?";
-
-/// What a variable says: where a server is.
-#[expect(clippy::disallowed_methods, reason = "a benchmark is told by a variable where its server is")]
-pub fn given(variable: &str) -> Option<String> {
-    std::env::var(variable).ok().filter(|url| !url.is_empty())
-}
 
 pub fn number(value: u64) -> Number {
     Number::new(value).expect("a number")
@@ -59,10 +69,27 @@ pub fn row(place: ChatPlace, value: u64, body: &str) -> Row {
 
 /// A store with one application and one chat.
 pub async fn store_with_chat(folder: &std::path::Path) -> (SqliteStore, ChatPlace) {
-    let store =
-        SqliteStore::open(&folder.join("chat.db"), std::time::Duration::from_secs(2)).expect("a store");
+    let store = SqliteStore::open(&folder.join("chat.db"), Duration::from_secs(2)).expect("a store");
     let place = fresh_chat(&store).await;
     (store, place)
+}
+
+/// A database of its own on this server.
+pub async fn mysql_database(server: &str) -> String {
+    let name = servers::unique("bench_");
+    let mut connection = Conn::from_url(server).await.expect("a connection");
+    connection.query_drop(format!("CREATE DATABASE {name}")).await.expect("a database");
+    format!("{server}/{name}")
+}
+
+/// A store on a database of its own on this server, and the database's URL.
+pub async fn mysql_store(server: &str) -> (MysqlStore, String) {
+    let url = mysql_database(server).await;
+    let second = Duration::from_secs(1);
+    let options = MysqlOptions { lease: second * 60, timeout: second * 10, tls_ca: None, connections: 4 };
+    let store = MysqlStore::new(&url, options).expect("a store");
+    store.high_water(&[]).await.expect("open");
+    (store, url)
 }
 
 /// A chat of its own, in an application of its own.

@@ -3,7 +3,7 @@
 use std::collections::btree_map::{Entry, OccupiedEntry};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::domain::ApplicationId;
 use crate::metrics::{CutBy, Hop};
@@ -117,6 +117,13 @@ impl<T: Work> Lane<T> {
 
     fn measure(&self) {
         self.hop.waiting(self.waiting_drafts, self.oldest.map(|since| since.elapsed()));
+    }
+
+    /// How long the first of this application has waited.
+    #[must_use]
+    pub fn waited(&self, application: ApplicationId) -> Duration {
+        let first = self.waiting.get(&application).and_then(VecDeque::front);
+        first.map_or(Duration::ZERO, |(since, _work)| since.elapsed())
     }
 
     pub fn finish(&mut self) {

@@ -5,6 +5,8 @@
 pub mod door;
 // 1. Numbers and queue.
 pub mod number_allocator;
+// An accept, until there is an answer.
+mod accepting;
 // 2. Rows.
 pub mod persistence_actor;
 // Keeping one batch, apart from the loop.

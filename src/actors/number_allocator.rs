@@ -6,7 +6,8 @@
 //! Three lanes, each with one batch at work at a time: drafts with a key are looked up first, so that a replay
 //! takes no number; then all are accepted; those whose parent has no counter yet are seeded and accepted again,
 //! and nobody waits for them. Applications take turns in each, and a batch is accepted when there is room for it in the
-//! [`Window`] in front of keeping. If a lane panics, the clients of that batch are told that nobody knows, and the
+//! [`Window`] in front of keeping. Where the first of an application has waited too long to be kept in time behind it,
+//! the next is refused at once. If a lane panics, the clients of that batch are told that nobody knows, and the
 //! lane goes on.
 
 use std::sync::Arc;
@@ -14,24 +15,23 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 
+use super::accepting::accept_surely;
 use super::batch::{Cut, Lane, Work};
 use super::contain::contain;
 use super::door::{CreateError, Created};
 use super::inlet::{Drain, Inlet};
 use super::persistence_actor::{Entry, PersistenceActor};
 use super::reply::Reply;
-use super::vitals::{EngineState, INTAKE, STORE, Vitals};
+use super::vitals::{EngineState, STORE, Vitals};
 use super::window::Window;
-use crate::connections::Backoff;
-use crate::domain::{ApplicationId, BatchId, Draft, KeyUse, Numbered, Parent};
-use crate::intake::{Durability, Intake, IntakeError, Place};
-use crate::metrics::{METRICS, PortLabels};
+use crate::domain::{ApplicationId, Draft, KeyUse, Numbered, Parent};
+use crate::intake::{Durability, Intake, Place};
 use crate::store::{HighWater, Recalled, Store};
 
 /// One accept at most.
 const CUT: Cut = Cut { drafts: 512, bytes: 4 * 1024 * 1024 };
-/// An accept whose answer got lost is repeated this often before its clients are told that nobody knows.
-const ACCEPT_TRIES: usize = 3;
+/// Of the time that a client waits, the first in line may have waited so much: whoever comes behind it has the rest.
+const PATIENCE_SHARE: u32 = 4;
 
 /// Create this.
 #[derive(Message)]
@@ -51,6 +51,8 @@ pub struct NumberAllocator {
     with_key: Lane<Create>,
     to_accept: Lane<Create>,
     to_seed: Lane<Create>,
+    /// Whose line has waited longer is refused; `None` where what is numbered can be answered without being kept.
+    patience: Option<Duration>,
     drains: Vec<Drain>,
 }
 
@@ -70,13 +72,17 @@ impl NumberAllocator {
         store: Arc<dyn Store>,
         persistence: Inlet<PersistenceActor>,
         vitals: Arc<Vitals>,
+        ack_wait: Duration,
     ) -> Self {
-        let desk = Arc::new(Desk { intake, store, persistence, window: Window::default(), vitals });
+        let durability = intake.durability();
+        let window = Window::new(durability);
+        let desk = Arc::new(Desk { intake, store, persistence, window, vitals });
         Self {
             desk,
             with_key: Lane::new("recall"),
             to_accept: Lane::new("accept"),
             to_seed: Lane::new("seed"),
+            patience: (durability == Durability::Volatile).then(|| ack_wait / PATIENCE_SHARE),
             drains: Vec::new(),
         }
     }
@@ -122,6 +128,9 @@ impl Handler<Create> for NumberAllocator {
 
     fn handle(&mut self, create: Create, ctx: &mut Context<Self>) {
         let lane = if create.draft.key.is_some() { &mut self.with_key } else { &mut self.to_accept };
+        if self.patience.is_some_and(|patience| lane.waited(create.application()) > patience) {
+            return create.reply.answer(Err(CreateError::Full));
+        }
         lane.push(create);
         self.go_on(ctx);
     }
@@ -199,12 +208,12 @@ pub(super) fn replay(key: Option<&KeyUse>, recalled: Recalled) -> Result<Created
 async fn accept(desk: Arc<Desk>, batch: Vec<Create>) -> Vec<Create> {
     let size = Cut { drafts: batch.len(), bytes: batch.iter().map(Work::bytes).sum() };
     let room = match desk.vitals.get(STORE) {
-        EngineState::Away => None,
+        EngineState::Away => desk.window.squeeze(size),
         _can_keep => desk.window.room(size).await,
     };
     let (drafts, replies): (Vec<Draft>, Vec<Reply>) =
         batch.into_iter().map(|create| (create.draft, create.reply)).unzip();
-    let receipt = match accept_surely(&desk, &drafts).await {
+    let receipt = match accept_surely(&*desk.intake, &desk.vitals, &drafts).await {
         Ok(receipt) => receipt,
         Err(end) => {
             replies.into_iter().for_each(|reply| reply.answer(Err(end)));
@@ -212,8 +221,12 @@ async fn accept(desk: Arc<Desk>, batch: Vec<Create>) -> Vec<Create> {
         }
     };
     let durable = desk.intake.durability() == Durability::Durable;
-    let mut entry =
-        Entry { entry: receipt.entry, drafts: Vec::with_capacity(drafts.len()), replies: Vec::new(), room };
+    let mut entry = Entry {
+        entry: receipt.entry,
+        drafts: Vec::with_capacity(drafts.len()),
+        replies: Vec::new(),
+        room: Some(room),
+    };
     let mut unseeded = Vec::new();
     for ((draft, reply), place) in drafts.into_iter().zip(replies).zip(receipt.places) {
         match place {
@@ -231,35 +244,6 @@ async fn accept(desk: Arc<Desk>, batch: Vec<Create>) -> Vec<Create> {
         tracing::error!(%error, "an accepted batch could not be handed on");
     }
     unseeded
-}
-
-/// Accepts until there is an answer: the batch's id makes repeating harmless.
-async fn accept_surely(desk: &Desk, drafts: &[Draft]) -> Result<crate::intake::Receipt, CreateError> {
-    let batch = BatchId::fresh();
-    let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(200));
-    let mut lost = false;
-    for _ in 0..ACCEPT_TRIES {
-        match desk.intake.accept(batch, drafts).await {
-            Ok(receipt) => {
-                desk.vitals.set(INTAKE, EngineState::Up);
-                return Ok(receipt);
-            }
-            Err(IntakeError::Away(error)) if !lost => {
-                desk.vitals.set(INTAKE, EngineState::Away);
-                tracing::warn!(error, "the intake took nothing");
-                return Err(CreateError::Away);
-            }
-            // That nothing was taken now says nothing of the time before.
-            Err(IntakeError::Away(error) | IntakeError::Unknown(error)) => {
-                lost = true;
-                tracing::warn!(error, "the intake's answer got lost; accepting again");
-                METRICS.retries.get_or_create(&PortLabels { port: INTAKE }).inc();
-                backoff.wait().await;
-            }
-        }
-    }
-    desk.vitals.set(INTAKE, EngineState::Away);
-    Err(CreateError::Unknown)
 }
 
 /// Brings counters that are missing from the store into the intake; gives back what can be accepted now.

@@ -7,7 +7,7 @@
 //! Several times a lease it says to the intake that this node lives, and takes what dead nodes left behind: those
 //! batches go the same way, and nobody waits for them.
 //!
-//! Batches are kept one after the other, in the order in which they were numbered. A store that is away holds the
+//! Batches are kept one after the other, in the order in which they were numbered; what was kept is settled meanwhile. A store that is away holds the
 //! line up, so that no later number is kept before an earlier one; the clients' own deadlines answer them. A batch
 //! that the store cannot keep is halved until the draft that is in the way is alone; its number becomes a
 //! tombstone.
@@ -54,6 +54,9 @@ pub struct Entry {
 pub struct PersistenceActor {
     desk: Arc<Desk>,
     to_keep: Lane<Entry>,
+    /// Kept and answered; nobody waits for it.
+    to_settle: Vec<EntryId>,
+    settling: bool,
     /// Between two looks for what dead nodes left behind.
     adopt_interval: Duration,
     adopting: bool,
@@ -86,7 +89,15 @@ impl PersistenceActor {
     ) -> Self {
         let desk = Arc::new(Desk { intake, store, followers, vitals });
         let adopt_interval = lease / LOOKS_A_LEASE;
-        Self { desk, to_keep: Lane::new("keep"), adopt_interval, adopting: false, drains: Vec::new() }
+        Self {
+            desk,
+            to_keep: Lane::new("keep"),
+            to_settle: Vec::new(),
+            settling: false,
+            adopt_interval,
+            adopting: false,
+            drains: Vec::new(),
+        }
     }
 
     fn adopt(&mut self, ctx: &mut Context<Self>) {
@@ -108,12 +119,22 @@ impl PersistenceActor {
     fn go_on(&mut self, ctx: &mut Context<Self>) {
         if let Some(batch) = self.to_keep.start(CUT) {
             let work = contain(step(Arc::clone(&self.desk), batch)).into_actor(self);
-            ctx.spawn(work.map(|_end, actor, ctx| {
+            ctx.spawn(work.map(|kept, actor, ctx| {
                 actor.to_keep.finish();
+                actor.to_settle.extend(kept.unwrap_or_default());
                 actor.go_on(ctx);
             }));
         }
-        if self.to_keep.is_idle() {
+        if !self.settling && !self.to_settle.is_empty() {
+            self.settling = true;
+            let kept = std::mem::take(&mut self.to_settle);
+            let work = contain(settle(Arc::clone(&self.desk), kept)).into_actor(self);
+            ctx.spawn(work.map(|_end, actor, ctx| {
+                actor.settling = false;
+                actor.go_on(ctx);
+            }));
+        }
+        if self.to_keep.is_idle() && !self.settling {
             self.drains.drain(..).for_each(Drain::finish);
         }
     }
@@ -186,8 +207,8 @@ async fn adopt(desk: Arc<Desk>) -> Vec<Adopted> {
     }
 }
 
-/// Keeps some entries, answers their clients, settles them, and says what changed.
-async fn step(desk: Arc<Desk>, entries: Vec<Entry>) {
+/// Keeps some entries, answers their clients, says what changed, and gives back what is to be settled.
+async fn step(desk: Arc<Desk>, entries: Vec<Entry>) -> Vec<EntryId> {
     let (mut drafts, mut replies, mut ids) = (Vec::new(), Vec::new(), Vec::with_capacity(entries.len()));
     let mut rooms = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -223,8 +244,12 @@ async fn step(desk: Arc<Desk>, entries: Vec<Entry>) {
             "counters could not be raised after a conflict; the next number conflicts too"
         );
     }
-    if let Err(error) = desk.intake.settle(&ids).await {
-        tracing::warn!(?error, entries = ids.len(), "entries were not settled; they are kept once more");
+    ids
+}
+
+async fn settle(desk: Arc<Desk>, kept: Vec<EntryId>) {
+    if let Err(error) = desk.intake.settle(&kept).await {
+        tracing::warn!(?error, entries = kept.len(), "entries were not settled; they are kept once more");
     }
 }
 

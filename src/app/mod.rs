@@ -121,6 +121,7 @@ impl App {
             Arc::clone(&store),
             persistence.clone(),
             Arc::clone(&vitals),
+            config.ack_wait,
         );
         let allocator = start(&arbiter, allocator, &bounds);
 

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -31,6 +31,9 @@ pub(super) async fn serve(
     mut payload: Payload,
 ) -> HttpResponse {
     let started = Instant::now();
+    if side == Side::Clients {
+        edge.closing.enter();
+    }
     let request_id = RequestId::of(request.headers());
     let found = route::find(request.uri().path());
     let pattern = found.as_ref().map_or("", |found| found.route.pattern);
@@ -39,7 +42,7 @@ pub(super) async fn serve(
         None => Err(Problem::no_such_path()),
         Some(found) => {
             let answer = answer(&edge, side, &request, &mut payload, &found, request_id.as_str());
-            contained(answer).await
+            contained(pin!(answer)).await
         }
     };
 
@@ -52,6 +55,7 @@ pub(super) async fn serve(
     }
     if side == Side::Clients {
         edge.origins.sign(request.headers(), &mut response);
+        edge.closing.leave(&mut response);
     }
     close_after(request.headers(), response, payload)
 }
@@ -97,13 +101,12 @@ async fn answer(
 }
 
 /// A panic in a handler is the end of that request only. The panic hook has said where it was.
-async fn contained(handler: impl Future<Output = Answer>) -> Answer {
-    let mut handler = pin!(handler);
-    poll_fn(|context| {
+/// Handlers are large, and stay where they are.
+fn contained(mut handler: Pin<&mut impl Future<Output = Answer>>) -> impl Future<Output = Answer> {
+    poll_fn(move |context| {
         let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context)));
         polled.unwrap_or_else(|_| Poll::Ready(Err(Problem::internal())))
     })
-    .await
 }
 
 /// Labels are few, whatever clients send: unknown methods and paths are one each.

@@ -87,10 +87,13 @@ pub(super) async fn set(mut ask: Ask<'_>) -> Answer {
     Ok(shape::ok(Limits::new(rate, account)))
 }
 
+/// A number without a fraction is whole however it is written, as JSON Schema has it: `1000`, `1000.0`, `1e3`. A float holds
+/// every whole number up to the limit exactly.
 fn most(field: &str, written: Option<&str>) -> Result<Option<u64>, Problem> {
     let Some(written) = written else { return Ok(None) };
-    let digits = !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit());
-    let most = if digits { written.parse().ok().filter(|most| *most <= QUOTA_LIMIT) } else { None };
+    let number = if written.starts_with(|first: char| first.is_ascii_digit()) { written } else { "" };
+    let number = number.parse().ok().filter(|number: &f64| number.fract() == 0.0);
+    let most = number.map(|number| number as u64).filter(|most| *most <= QUOTA_LIMIT);
     let why = format!("is not a whole number from 0 to {QUOTA_LIMIT}");
     most.map(Some).ok_or_else(|| Problem::field(Code::Invalid, field, why))
 }
@@ -115,4 +118,30 @@ pub(super) async fn has_room(ask: &Ask<'_>, draft: &Draft) -> Result<(), Problem
     }
     edge.door.full.forget(application);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_is_a_whole_number_however_it_is_written() {
+        let most = |written: &str| most("Max chats", Some(written)).ok().flatten();
+        for (written, number) in [
+            ("0", 0),
+            ("1000", 1_000),
+            ("632278.0", 632_278),
+            ("1e3", 1_000),
+            ("9.99E2", 999),
+            ("999999999999999", QUOTA_LIMIT),
+        ] {
+            assert_eq!(most(written), Some(number), "{written}");
+        }
+        for wrong in
+            ["", "-1", "+1", "1.5", "1e15", "1e999", "inf", "NaN", " 1", "1 ", "1,000", "0x10", ".5", "x"]
+        {
+            assert_eq!(most(wrong), None, "{wrong}");
+        }
+        assert_eq!(super::most("Max chats", None).ok(), Some(None));
+    }
 }

@@ -1,6 +1,5 @@
 //! How the door closes: whoever is inside is served and shown out.
 
-use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -18,14 +17,16 @@ pub(super) struct Closing {
 }
 
 impl Closing {
-    /// One request. While the door closes, its answer ends its connection.
-    pub(super) async fn serve(&self, answer: impl Future<Output = HttpResponse>) -> HttpResponse {
+    /// One request comes in.
+    pub(super) fn enter(&self) {
         self.begun.fetch_add(1, Ordering::SeqCst);
-        let mut response = answer.await;
+    }
+
+    /// Its answer goes out. While the door closes, it ends its connection.
+    pub(super) fn leave(&self, response: &mut HttpResponse) {
         if self.closing.load(Ordering::SeqCst) {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
-        response
     }
 
     /// Returns once everything that clients had sent is in the hands of its handler. It comes to an end because no

@@ -159,17 +159,8 @@ pub fn service(
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>,
 > {
-    App::new().default_service(web::to(move |request, payload| {
-        let edge = edge.clone();
-        let answer = access::serve(edge.clone(), side, request, payload);
-        async move {
-            match side {
-                Side::Clients => edge.closing.serve(answer).await,
-                // Whoever watches a drain does not hold it up.
-                Side::Operator => answer.await,
-            }
-        }
-    }))
+    App::new()
+        .default_service(web::to(move |request, payload| access::serve(edge.clone(), side, request, payload)))
 }
 
 async fn dispatch(call: Call, side: Side, ask: Ask<'_>) -> Answer {

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::support::gated::start_gated;
 use crate::support::history::{End, History, Line, creation, end_of};
-use crate::support::service::signal;
+use crate::support::signal::signal;
 use crate::support::{Service, eventually};
 
 /// Far less than the deadline of a drain, which is 20 s: who needs it held up.

@@ -23,3 +23,4 @@ mod failing_store;
 mod deployment;
 mod access;
 mod nodes;
+mod load;

@@ -85,7 +85,7 @@ async fn a_quota_is_a_whole_number() {
     let tenant = Tenant::of(&service, "company").await;
     let limits = format!("{}/limits", tenant.path);
     for wrong in
-        [json!(-1), json!(1.5), json!("many"), json!(""), json!("1e3"), json!(1_000_000_000_000_000_u64)]
+        [json!(-1), json!(1.5), json!("many"), json!(""), json!("1 000"), json!(1_000_000_000_000_000_u64)]
     {
         let answer = operator(&service).put(&limits, &json!({"max_bytes": wrong})).await.expect(400);
         assert!(answer.text.contains("Max bytes is not a whole number"), "{wrong}: {}", answer.text);

@@ -26,7 +26,7 @@ use tokio::task::{JoinSet, block_in_place};
 
 use crate::support::history::{End, History, Line, creation, end_of};
 use crate::support::servers::Server;
-use crate::support::service::signal;
+use crate::support::signal::signal;
 use crate::support::stack::{MYSQL, REDIS};
 use crate::support::{Client, Service, Stack, eventually};
 

@@ -2,6 +2,8 @@
 
 /// The real program in a process of its own.
 pub mod service;
+/// Signals to processes.
+pub mod signal;
 /// Real servers for the program to stand on.
 pub mod servers;
 /// Places on those servers.

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::service::signal_group;
+use super::signal::signal_group;
 
 /// A kind of server, as `tests/engines` installs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -345,7 +345,7 @@ pub fn given(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
-fn engines() -> PathBuf {
+pub fn engines() -> PathBuf {
     if let Some(folder) = given("CHAT_TEST_ENGINES") {
         return PathBuf::from(folder);
     }

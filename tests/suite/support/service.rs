@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::servers::given;
+use super::signal::signal;
 use super::{Client, Stack};
 
 /// The program in a process of its own, on a free port of loopback and a folder of its own. Dropping it kills it.
@@ -199,20 +201,9 @@ impl Drop for Service {
     }
 }
 
-/// Sends a signal to a process that this suite started.
-pub fn signal(process: u32, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().expect("kill");
-    assert!(sent.success(), "kill -{name} {process}");
-}
-
-/// Sends a signal to a group of processes that this suite started.
-pub fn signal_group(group: u32, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), "--", &format!("-{group}")]).status();
-    assert!(sent.expect("kill").success(), "kill -{name} -{group}");
-}
-
+/// The program that was built with this suite, or that of `CHAT_TEST_PROGRAM`: the released one, to measure it.
 pub fn program() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_chat-system"))
+    given("CHAT_TEST_PROGRAM").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_chat-system")), PathBuf::from)
 }
 
 fn log_of(folder: &Path) -> PathBuf {

@@ -1,0 +1,151 @@
+//! The cheapest client there is, and the cheapest server: what both take is the same on either side of a ratio.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::LocalSet;
+
+use super::BODY;
+
+/// The length of a bare answer: that of a message.
+const ANSWER_BYTES: usize = 260;
+
+pub fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n")
+}
+
+pub fn post(path: &str, body: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// A message, at this path of a chat's messages.
+pub fn create(path: &str) -> String {
+    post(path, &format!("{{\"body\":\"{BODY}\"}}"))
+}
+
+/// A handler that takes as long a request as [`create`] at `/create`, or [`get`] at `/read`, and gives as long an answer as
+/// a message is. It serves until the process ends.
+pub fn start_bare() -> SocketAddr {
+    let (started, address) = mpsc::channel();
+    std::thread::spawn(move || {
+        actix::System::new().block_on(async move {
+            let server = HttpServer::new(|| {
+                let answer = || async { HttpResponse::Created().body("x".repeat(ANSWER_BYTES)) };
+                let taken = move |_body: web::Json<serde_json::Value>| answer();
+                App::new().route("/create", web::post().to(taken)).route("/read", web::get().to(answer))
+            });
+            let server = server.bind("127.0.0.1:0").expect("a port");
+            started.send(server.addrs()[0]).expect("someone waits");
+            server.run().await.expect("served");
+        });
+    });
+    address.recv().expect("an address")
+}
+
+/// The path of the chats of a new application.
+pub async fn new_application(address: SocketAddr) -> String {
+    let mut connection = Connection::open(address).await;
+    let made = connection.ask(&post("/api/v1/applications", "{\"name\":\"bench\"}")).await;
+    let token = made.split("\"token\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
+    format!("/api/v1/applications/{token}/chats")
+}
+
+/// When a load ends.
+#[derive(Debug, Clone, Copy)]
+pub enum Until {
+    /// Each connection has asked so often.
+    Times(u64),
+    /// It is this late.
+    Moment(Instant),
+}
+
+impl Until {
+    fn is_over(self, asked: u64) -> bool {
+        match self {
+            Self::Times(times) => asked >= times,
+            Self::Moment(moment) => Instant::now() >= moment,
+        }
+    }
+}
+
+/// How many requests were answered in how long, so many connections asking these in turn.
+pub async fn load(
+    address: SocketAddr,
+    requests: &[String],
+    connections: usize,
+    until: Until,
+) -> (u64, Duration) {
+    let requests: Rc<[String]> = requests.into();
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(Connection::open(address).await);
+    }
+    let local = LocalSet::new();
+    let started = Instant::now();
+    let mut askers = Vec::new();
+    for (place, mut connection) in open.into_iter().enumerate() {
+        let requests = Rc::clone(&requests);
+        askers.push(local.spawn_local(async move {
+            // Each begins elsewhere.
+            let first = place * requests.len() / connections;
+            let mut asked = 0;
+            while !until.is_over(asked) {
+                connection.ask(&requests[(first + asked as usize) % requests.len()]).await;
+                asked += 1;
+            }
+            asked
+        }));
+    }
+    local.await;
+    let elapsed = started.elapsed();
+    let mut answered = 0;
+    for asker in askers {
+        answered += asker.await.expect("answers");
+    }
+    (answered, elapsed)
+}
+
+/// It finds the end of an answer by its length.
+pub struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        stream.set_nodelay(true).expect("no delay");
+        Self { stream, buffer: Vec::with_capacity(64 * 1024) }
+    }
+
+    pub async fn ask(&mut self, request: &str) -> &str {
+        self.stream.write_all(request.as_bytes()).await.expect("sent");
+        self.buffer.clear();
+        loop {
+            let read = self.stream.read_buf(&mut self.buffer).await.expect("read");
+            assert_ne!(read, 0, "the connection was closed");
+            let text = std::str::from_utf8(&self.buffer).expect("text");
+            if let Some((head, body)) = text.split_once("\r\n\r\n")
+                && body.len() >= length(head)
+            {
+                break;
+            }
+        }
+        let answer = std::str::from_utf8(&self.buffer).expect("text");
+        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+        answer
+    }
+}
+
+fn length(head: &str) -> usize {
+    let line = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+    line.parse().expect("a number")
+}

@@ -1,0 +1,46 @@
+// A day's work in small: creates, reads and searches at a steady pace, far below what the service can take. What the run
+// watches meanwhile is its memory and its queues.
+
+import { check } from 'k6';
+import * as chat from './lib/chat.js';
+
+const RATE = Number(__ENV.CHAT_LOAD_RATE || 200);
+
+export const options = {
+  scenarios: {
+    steady: {
+      executor: 'constant-arrival-rate',
+      rate: RATE,
+      timeUnit: '1s',
+      duration: `${chat.seconds(600)}s`,
+      preAllocatedVUs: 64,
+      maxVUs: 256,
+    },
+  },
+  teardownTimeout: '10m',
+  thresholds: Object.assign({ dropped_iterations: ['count==0'] }, chat.RIGHT),
+};
+
+export function setup() {
+  const application = chat.makeApplication('soak');
+  return { rooms: Array.from({ length: 20 }, () => chat.makeChat(application)) };
+}
+
+export default function ({ rooms }) {
+  const room = rooms[Math.floor(Math.random() * rooms.length)];
+  const what = Math.random();
+  if (what < 0.5) {
+    chat.say(room, chat.sentence());
+  } else if (what < 0.9) {
+    chat.newest(room, 50);
+  } else {
+    chat.search(room, chat.word().slice(0, 5));
+  }
+}
+
+export function teardown({ rooms }) {
+  rooms.forEach((room) => {
+    const numbers = chat.numbers(`${room.path}/messages`, room.key);
+    check(numbers, { 'numbers are exactly 1..N': (all) => chat.areDense(all, all.length) });
+  });
+}
