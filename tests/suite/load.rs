@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::Service;
 use crate::support::servers::{engines, given};
 
-/// What a short form is told; whoever runs the long one (`CHAT_LOAD=long`) leaves it to the scripts.
+/// What a short form is told. The long one (`CHAT_LOAD=long`) leaves it to the scripts.
 const SHORT: [(&str, &str); 3] =
     [("CHAT_LOAD_SECONDS", "3"), ("CHAT_LOAD_USERS", "16"), ("CHAT_LOAD_MESSAGES", "500")];
 /// What a service may take at most, in the middle of everything and after it.
