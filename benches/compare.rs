@@ -31,6 +31,9 @@ struct Options {
     /// Time of each measurement, in milliseconds
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     millis: u64,
+    /// Also on a store of so many messages, in one chat
+    #[arg(long, value_name = "COUNT")]
+    messages: Option<u64>,
     /// On embedded engines only
     #[arg(long)]
     embedded: bool,
@@ -47,12 +50,13 @@ pub fn run(line: impl Iterator<Item = String>) {
     let options = Options::parse_from(line);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut stacks = vec![Stack::embedded()];
-    if !options.embedded {
-        stacks.extend(runtime.block_on(Stack::on_servers()));
+    if !options.embedded && Stack::has_servers() {
+        stacks.push(runtime.block_on(Stack::on_servers()));
     }
     let mut tables = String::new();
     for stack in stacks {
-        let figures = measure(&runtime, &stack, &options);
+        let unindexed = runtime.block_on(stack.beside()).without_search();
+        let figures = measure(&runtime, &stack, &unindexed, &options);
         tables.push_str(&table(&stack, &figures));
     }
     let text = format!(
@@ -82,8 +86,8 @@ enum Aim {
     AtMost(f64),
 }
 
-fn measure(runtime: &Runtime, stack: &Stack, options: &Options) -> Vec<Figure> {
-    let mut sides = runtime.block_on(Sides::new(stack, Duration::from_millis(options.millis)));
+fn measure(runtime: &Runtime, stack: &Stack, unindexed: &Stack, options: &Options) -> Vec<Figure> {
+    let mut sides = runtime.block_on(Sides::new(stack, unindexed, options));
     let mut figures: Vec<Figure> = Vec::new();
     for round in 0..=options.rounds {
         eprintln!("{}: round {round} of {}", stack.name, options.rounds);
@@ -113,16 +117,29 @@ struct Sides {
     unindexed: (String, Service),
     bare: std::net::SocketAddr,
     raw: Raw,
+    /// Its first chat has very many messages.
+    large: Option<(u64, String, Service)>,
     each: Duration,
 }
 
 impl Sides {
-    async fn new(stack: &Stack, each: Duration) -> Self {
+    async fn new(stack: &Stack, unindexed: &Stack, options: &Options) -> Self {
         let ours = Service::start(stack, &[]);
         let chats = with_chats(&ours).await;
-        let unindexed = Service::start(&stack.without_search().await, &[]);
+        let unindexed = Service::start(unindexed, &[]);
         let unindexed = (with_chats(&unindexed).await, unindexed);
-        Self { ours, chats, unindexed, bare: start_bare(), raw: Raw::open(stack).await, each }
+        let large = match options.messages {
+            None => None,
+            Some(messages) => {
+                let service = Service::start(&stack.beside().await, &[]);
+                let chats = with_chats(&service).await;
+                let fill = [create(&format!("{chats}/1/messages"))];
+                load(service.address, &fill, 512, Until::Times(messages.div_ceil(512))).await;
+                Some((messages, chats, service))
+            }
+        };
+        let each = Duration::from_millis(options.millis);
+        Self { ours, chats, unindexed, bare: start_bare(), raw: Raw::open(stack).await, large, each }
     }
 
     async fn round(&mut self) -> Vec<Measured> {
@@ -154,6 +171,12 @@ impl Sides {
                     Aim::AtLeast(0.8),
                     (ours, spread),
                 ));
+                if let Some((messages, chats, service)) = &self.large {
+                    let hot = [create(&format!("{chats}/1/messages"))];
+                    let large = self.rate(service.address, &hot, connections).await;
+                    let name = format!("creates/s in a chat of {messages} messages and more : in a new one");
+                    measured.push((name, Aim::AtLeast(0.91), (large, ours)));
+                }
             }
         }
         let ours = self.median(self.ours.address, &create(&format!("{}/1/messages", self.chats))).await;
@@ -177,11 +200,21 @@ impl Sides {
         measured
     }
 
+    /// Nobody has anything left to do from what was measured before.
+    async fn idle(&self) {
+        self.ours.idle().await;
+        self.unindexed.1.idle().await;
+        if let Some((_messages, _chats, service)) = &self.large {
+            service.idle().await;
+        }
+    }
+
     fn creates(&self, chats: std::ops::RangeInclusive<usize>) -> Vec<String> {
         chats.map(|chat| create(&format!("{}/{chat}/messages", self.chats))).collect()
     }
 
     async fn rate(&self, address: std::net::SocketAddr, requests: &[String], connections: usize) -> f64 {
+        self.idle().await;
         let until = Until::Moment(Instant::now() + self.each);
         let (answered, elapsed) = load(address, requests, connections, until).await;
         answered as f64 / elapsed.as_secs_f64()
@@ -189,6 +222,7 @@ impl Sides {
 
     /// Of one request after the other, in seconds.
     async fn median(&self, address: std::net::SocketAddr, request: &str) -> f64 {
+        self.idle().await;
         let mut connection = Connection::open(address).await;
         let (end, mut times) = (Instant::now() + self.each, Vec::new());
         while times.is_empty() || Instant::now() < end {

@@ -1,6 +1,7 @@
 //! Messages a second into the search index, beside a bare Tantivy index of the same finished terms; and into an index of
 //! Elasticsearch, beside bare bulks of the same documents.
 
+use std::cell::LazyCell;
 use std::time::{Duration, Instant};
 
 use crate::support::servers::Kind;
@@ -42,7 +43,8 @@ fn index(criterion: &mut Criterion) {
             bencher.iter_custom(|rounds| bare(rounds, batch));
         });
     }
-    if let Some(server) = Kind::Elasticsearch9.shared() {
+    if Kind::Elasticsearch9.is_there() {
+        let server = LazyCell::new(|| Kind::Elasticsearch9.shared().expect("a server"));
         for batch in [50_u64, 2_000] {
             group.throughput(Throughput::Elements(batch));
             group.bench_function(BenchmarkId::new("ElasticsearchSearch", batch), |bencher| {

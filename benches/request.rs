@@ -14,20 +14,25 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 const CHATS: usize = 10_000;
 
 fn request(criterion: &mut Criterion) {
-    measure(criterion, "request", &Stack::embedded(), &[1, 64]);
+    measure(criterion, "request", Stack::embedded, &[1, 64]);
 }
 
 fn request_on_servers(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let Some(stack) = runtime.block_on(Stack::on_servers()) else { return };
-    measure(criterion, "request on servers", &stack, &[1, 64, 256]);
+    if !Stack::has_servers() {
+        return;
+    }
+    let stack = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(Stack::on_servers())
+    };
+    measure(criterion, "request on servers", stack, &[1, 64, 256]);
 }
 
-fn measure(criterion: &mut Criterion, group: &str, stack: &Stack, connections: &[usize]) {
+fn measure(criterion: &mut Criterion, group: &str, stack: impl Fn() -> Stack, connections: &[usize]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let bare = LazyCell::new(start_bare);
     let ours = LazyCell::new(|| {
-        let ours = Service::start(stack, &[]);
+        let ours = Service::start(&stack(), &[]);
         let chats = runtime.block_on(new_application(ours.address));
         let times = Until::Times(CHATS.div_ceil(64) as u64);
         runtime.block_on(load(ours.address, &[post(&chats, "{}")], 64, times));

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use super::servers::Kind;
 use super::{mysql_database, servers};
@@ -20,12 +21,18 @@ impl Stack {
         Self { name: "embedded engines", urls: Vec::new() }
     }
 
-    /// New places on Redis, MySQL and Elasticsearch. None where one of them is not installed, which is said.
-    pub async fn on_servers() -> Option<Self> {
-        let (redis, mysql) = (Kind::Redis8.shared()?, Kind::Mysql9.shared()?);
-        let search = format!("{}/{}", Kind::Elasticsearch9.shared()?, servers::unique("bench-"));
+    /// Whether there are servers. That one of them is not installed is said.
+    pub fn has_servers() -> bool {
+        [Kind::Redis8, Kind::Mysql9, Kind::Elasticsearch9].into_iter().all(Kind::is_there)
+    }
+
+    /// New places on Redis, MySQL and Elasticsearch.
+    pub async fn on_servers() -> Self {
+        let [redis, mysql, elasticsearch] =
+            [Kind::Redis8, Kind::Mysql9, Kind::Elasticsearch9].map(|kind| kind.shared().expect("a server"));
+        let search = format!("{elasticsearch}/{}", servers::unique("bench-"));
         let urls = vec![("--intake", redis), ("--store", mysql_database(&mysql).await), ("--search", search)];
-        Some(Self { name: "Redis, MySQL and Elasticsearch", urls })
+        Self { name: "Redis, MySQL and Elasticsearch", urls }
     }
 
     /// Where one of its engines is; `None` where that is embedded.
@@ -33,16 +40,17 @@ impl Stack {
         self.urls.iter().find(|(name, _url)| *name == flag).map(|(_name, url)| url.as_str())
     }
 
-    /// New places of the same kinds, with nobody where search should be.
-    pub async fn without_search(&self) -> Self {
-        let mut stack = self.clone();
-        if let Some((server, _database)) = self.url("--store").and_then(|url| url.rsplit_once('/')) {
-            stack = Self::on_servers().await.unwrap_or(stack);
-            assert!(stack.url("--store").is_some_and(|url| url.starts_with(server)), "the same servers");
-        }
-        stack.urls.retain(|(name, _url)| *name != "--search");
-        stack.urls.push(("--search", format!("http://127.0.0.1:{}/away", servers::free_port())));
-        stack
+    /// New places of the same kinds.
+    pub async fn beside(&self) -> Self {
+        if self.urls.is_empty() { Self::embedded() } else { Self::on_servers().await }
+    }
+
+    /// The same, with nobody where search should be.
+    #[must_use]
+    pub fn without_search(mut self) -> Self {
+        self.urls.retain(|(name, _url)| *name != "--search");
+        self.urls.push(("--search", format!("http://127.0.0.1:{}/away", servers::free_port())));
+        self
     }
 }
 
@@ -73,6 +81,28 @@ impl Service {
             panic!("{}", std::fs::read_to_string(folder.path().join("log")).expect("a log"));
         };
         Self { address, process, _folder: folder }
+    }
+
+    /// Waits until it has nothing left to do: what it was sent is indexed and counted too.
+    pub async fn idle(&self) {
+        const LOOK: Duration = Duration::from_millis(100);
+        let mut before = self.ticks();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = self.ticks();
+            // A tick is 10 ms (USER_HZ): less than a tenth of the time.
+            if now - before <= 1 {
+                return;
+            }
+            before = now;
+        }
+    }
+
+    /// Time of processors that it took.
+    fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("its times");
+        let (_name, rest) = stat.rsplit_once(')').expect("a name");
+        rest.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
     }
 }
 

@@ -58,11 +58,19 @@ impl Kind {
         SHARED[self as usize].get_or_init(|| self.start(&[])).as_ref().map(Server::url)
     }
 
-    /// A server of the test's own, with further options on its command line.
-    pub fn start(self, options: &[&str]) -> Option<Server> {
-        if let Some(missing) = self.missing() {
+    /// Whether it is installed, or named by a variable. That it is not is said, and is a failure in CI.
+    pub fn is_there(self) -> bool {
+        let missing = self.missing().filter(|_file| given(self.variable()).is_none());
+        if let Some(missing) = &missing {
             assert!(given("CI").is_none(), "{missing:?} is missing; tests/engines installs it");
             eprintln!("SKIPPED: {missing:?} is missing; tests/engines installs it");
+        }
+        missing.is_none()
+    }
+
+    /// A server of the test's own, with further options on its command line.
+    pub fn start(self, options: &[&str]) -> Option<Server> {
+        if !self.is_there() {
             return None;
         }
         let folder = if self.lives_in_sid() { sid().join("tmp") } else { std::env::temp_dir() };
