@@ -11,8 +11,14 @@ use crate::support::Service;
 use crate::support::servers::{engines, given};
 
 /// What a short form is told. The long one (`CHAT_LOAD=long`) leaves it to the scripts.
-const SHORT: [(&str, &str); 3] =
-    [("CHAT_LOAD_SECONDS", "3"), ("CHAT_LOAD_USERS", "16"), ("CHAT_LOAD_MESSAGES", "500")];
+/// Seconds on a machine that does other things say less of how well it is kept up: what collapses falls far below that.
+const SHORT: [(&str, &str); 5] = [
+    ("CHAT_LOAD_SECONDS", "3"),
+    ("CHAT_LOAD_USERS", "16"),
+    ("CHAT_LOAD_MESSAGES", "500"),
+    ("CHAT_LOAD_GOODPUT", "0.6"),
+    ("CHAT_LOAD_REFUSAL_MS", "100"),
+];
 /// What a service may take at most, in the middle of everything and after it.
 const MEMORY_LIMIT_MIB: u64 = 512;
 
@@ -114,12 +120,14 @@ fn soak() {
 #[test]
 fn overload() {
     let Some(k6) = k6() else { return };
-    let service = Service::start();
+    // So that those whom k6 can send at once are more than can be kept in time.
+    let service = Service::start_with(&["--ack-wait", "400ms"]);
     let peak = run(&k6, &service, "overload", &[]).value("kept", "rate");
     let flood = run(&k6, &service, "overload", &[("CHAT_LOAD_PEAK", peak.floor().to_string())]);
     println!(
-        "peak {peak:.0}/s; at twice that: {:.0}/s kept, refused in {:.1} ms (95th), {:.0} never sent",
+        "peak {peak:.0}/s; at twice that: {:.0}/s kept, {:.0}/s refused in {:.1} ms (95th), {:.0} never sent",
         flood.value("kept", "rate"),
+        flood.value("refused", "rate"),
         flood.value("refusing", "p(95)"),
         flood.value("dropped_iterations", "count"),
     );
