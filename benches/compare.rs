@@ -8,9 +8,9 @@ use clap::Parser;
 use mysql_async::Conn;
 use tokio::runtime::Runtime;
 
-use crate::support::http::{Connection, Until, create, get, load, new_application, post, start_bare};
+use crate::support::http::{Connection, Until, create, flood, get, load, new_application, post, start_bare};
 use crate::support::raw::{insert_mysql, insert_sqlite, open_sqlite};
-use crate::support::service::{Service, Stack};
+use crate::support::service::{PATIENT, Service, Stack};
 use crate::support::{fresh_chat, mysql_store, numbered, store_with_chat};
 use chat_system::domain::{ChatPlace, Numbered};
 
@@ -117,6 +117,8 @@ struct Sides {
     unindexed: (String, Service),
     bare: std::net::SocketAddr,
     raw: Raw,
+    /// A few hundred more than it can keep in time are refused.
+    crowded: (String, Service),
     /// Its first chat has very many messages.
     large: Option<(u64, String, Service)>,
     each: Duration,
@@ -124,22 +126,24 @@ struct Sides {
 
 impl Sides {
     async fn new(stack: &Stack, unindexed: &Stack, options: &Options) -> Self {
-        let ours = Service::start(stack, &[]);
+        let ours = Service::start(stack, &PATIENT);
         let chats = with_chats(&ours).await;
-        let unindexed = Service::start(unindexed, &[]);
+        let unindexed = Service::start(unindexed, &PATIENT);
         let unindexed = (with_chats(&unindexed).await, unindexed);
         let large = match options.messages {
             None => None,
             Some(messages) => {
-                let service = Service::start(&stack.beside().await, &[]);
+                let service = Service::start(&stack.beside().await, &PATIENT);
                 let chats = with_chats(&service).await;
                 let fill = [create(&format!("{chats}/1/messages"))];
                 load(service.address, &fill, 512, Until::Times(messages.div_ceil(512))).await;
                 Some((messages, chats, service))
             }
         };
+        let crowded = Service::start(&stack.beside().await, &["--queue-limit", "1000"]);
+        let crowded = (with_chats(&crowded).await, crowded);
         let each = Duration::from_millis(options.millis);
-        Self { ours, chats, unindexed, bare: start_bare(), raw: Raw::open(stack).await, large, each }
+        Self { ours, chats, unindexed, crowded, bare: start_bare(), raw: Raw::open(stack).await, large, each }
     }
 
     async fn round(&mut self) -> Vec<Measured> {
@@ -188,6 +192,7 @@ impl Sides {
             Aim::AtMost(1.3),
             (ours * 1e6, (bare + engines) * 1e6),
         ));
+        measured.extend(self.overload().await);
         let bare = self.rate(self.bare, &[get("/read")], 64).await;
         for (name, path, aim) in [
             ("GET of one message/s : bare handler", "1/messages/1", 0.7),
@@ -200,10 +205,28 @@ impl Sides {
         measured
     }
 
+    /// Its peak first, and then twice as much.
+    async fn overload(&self) -> [Measured; 2] {
+        let (chats, service) = &self.crowded;
+        let hot = create(&format!("{chats}/1/messages"));
+        let peak = self.rate(service.address, std::slice::from_ref(&hot), 512).await;
+        self.idle().await;
+        let flood = flood(service.address, &hot, 4_000, 2.0 * peak, self.each).await;
+        let kept = flood.kept as f64 / flood.elapsed.as_secs_f64();
+        let mut refusals = flood.refusals;
+        refusals.sort_by(f64::total_cmp);
+        let slow = refusals.get(refusals.len() * 95 / 100).copied().unwrap_or_default();
+        [
+            ("creates/s kept at twice the peak : at the peak".to_owned(), Aim::AtLeast(0.9), (kept, peak)),
+            ("95th of a refusal then, µs : 10 ms".to_owned(), Aim::AtMost(1.0), (slow * 1e6, 10_000.0)),
+        ]
+    }
+
     /// Nobody has anything left to do from what was measured before.
     async fn idle(&self) {
         self.ours.idle().await;
         self.unindexed.1.idle().await;
+        self.crowded.1.idle().await;
         if let Some((_messages, _chats, service)) = &self.large {
             service.idle().await;
         }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::support::http::{Until, create, get, load, new_application, post, start_bare};
-use crate::support::service::{Service, Stack};
+use crate::support::service::{PATIENT, Service, Stack};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 
 /// Chats of the load that is spread.
@@ -32,7 +32,7 @@ fn measure(criterion: &mut Criterion, group: &str, stack: impl Fn() -> Stack, co
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let bare = LazyCell::new(start_bare);
     let ours = LazyCell::new(|| {
-        let ours = Service::start(&stack(), &[]);
+        let ours = Service::start(&stack(), &PATIENT);
         let chats = runtime.block_on(new_application(ours.address));
         let times = Until::Times(CHATS.div_ceil(64) as u64);
         runtime.block_on(load(ours.address, &[post(&chats, "{}")], 64, times));

@@ -1,5 +1,6 @@
 //! The cheapest client there is, and the cheapest server: what both take is the same on either side of a ratio.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::mpsc;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
 use super::BODY;
@@ -113,6 +115,62 @@ pub async fn load(
     (answered, elapsed)
 }
 
+/// What became of requests that came at their own pace.
+#[derive(Default)]
+pub struct Flood {
+    pub kept: u64,
+    /// Until the last was answered.
+    pub elapsed: Duration,
+    /// How long each refusal took, in seconds.
+    pub refusals: Vec<f64>,
+}
+
+/// So many requests a second for so long, whatever becomes of them (an open model), as far as so many connections send them.
+pub async fn flood(
+    address: SocketAddr,
+    request: &str,
+    connections: usize,
+    rate: f64,
+    time: Duration,
+) -> Flood {
+    let (tickets, request) = (Rc::new(Semaphore::new(0)), Rc::<str>::from(request));
+    let seen = Rc::new(RefCell::new(Flood::default()));
+    let local = LocalSet::new();
+    for _ in 0..connections {
+        let mut connection = Connection::open(address).await;
+        let (tickets, request, seen) = (Rc::clone(&tickets), Rc::clone(&request), Rc::clone(&seen));
+        local.spawn_local(async move {
+            while let Ok(ticket) = tickets.acquire().await {
+                ticket.forget();
+                let asked = Instant::now();
+                let answer = connection.send(&request).await;
+                match answer.as_bytes().get(9..12) {
+                    Some(b"201" | b"202") => seen.borrow_mut().kept += 1,
+                    Some(b"503") => seen.borrow_mut().refusals.push(asked.elapsed().as_secs_f64()),
+                    _ => panic!("{answer}"),
+                }
+            }
+        });
+    }
+    let hand_out = async {
+        let (began, mut handed_out) = (Instant::now(), 0_u64);
+        let mut ticks = tokio::time::interval(Duration::from_millis(1));
+        while began.elapsed() < time {
+            ticks.tick().await;
+            let due = (began.elapsed().as_secs_f64() * rate) as u64;
+            // Whoever could be served by no connection is gone.
+            let room = connections.saturating_sub(tickets.available_permits());
+            tickets.add_permits(room.min((due - handed_out) as usize));
+            handed_out = due;
+        }
+        tickets.close();
+    };
+    let began = Instant::now();
+    local.run_until(hand_out).await;
+    local.await;
+    Flood { elapsed: began.elapsed(), ..seen.take() }
+}
+
 /// It finds the end of an answer by its length.
 pub struct Connection {
     stream: TcpStream,
@@ -126,7 +184,15 @@ impl Connection {
         Self { stream, buffer: Vec::with_capacity(64 * 1024) }
     }
 
+    /// What is answered, which has to be a success.
     pub async fn ask(&mut self, request: &str) -> &str {
+        let answer = self.send(request).await;
+        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+        answer
+    }
+
+    /// Whatever is answered.
+    async fn send(&mut self, request: &str) -> &str {
         self.stream.write_all(request.as_bytes()).await.expect("sent");
         self.buffer.clear();
         loop {
@@ -139,9 +205,7 @@ impl Connection {
                 break;
             }
         }
-        let answer = std::str::from_utf8(&self.buffer).expect("text");
-        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
-        answer
+        std::str::from_utf8(&self.buffer).expect("text")
     }
 }
 

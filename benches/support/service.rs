@@ -54,6 +54,9 @@ impl Stack {
     }
 }
 
+/// Every create waits until it is kept, however busy the machine is.
+pub const PATIENT: [&str; 2] = ["--ack-wait", "30s"];
+
 /// Dropping it ends the process.
 pub struct Service {
     pub address: SocketAddr,
@@ -66,7 +69,7 @@ impl Service {
     pub fn start(stack: &Stack, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut process = Command::new(env!("CARGO_BIN_EXE_chat-system"))
-            .args(["--listen", "127.0.0.1:0", "--engine-timeout", "10s", "--ack-wait", "30s", "--data-dir"])
+            .args(["--listen", "127.0.0.1:0", "--engine-timeout", "10s", "--data-dir"])
             .arg(folder.path())
             .args(stack.urls.iter().flat_map(|(name, url)| [name, url.as_str()]))
             .args(arguments)
