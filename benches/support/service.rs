@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::servers::Kind;
@@ -31,7 +32,11 @@ impl Stack {
         let [redis, mysql, elasticsearch] =
             [Kind::Redis8, Kind::Mysql9, Kind::Elasticsearch9].map(|kind| kind.shared().expect("a server"));
         let search = format!("{elasticsearch}/{}", servers::unique("bench-"));
-        let urls = vec![("--intake", redis), ("--store", mysql_database(&mysql).await), ("--search", search)];
+        let urls = vec![
+            ("--intake", redis_database(&redis)),
+            ("--store", mysql_database(&mysql).await),
+            ("--search", search),
+        ];
         Self { name: "Redis, MySQL and Elasticsearch", urls }
     }
 
@@ -52,6 +57,15 @@ impl Stack {
         self.urls.push(("--search", format!("http://127.0.0.1:{}/away", servers::free_port())));
         self
     }
+}
+
+/// An empty database of this server.
+fn redis_database(server: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let url = format!("{server}/{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let connection = redis::Client::open(&*url).and_then(|client| client.get_connection());
+    redis::cmd("FLUSHDB").exec(&mut connection.expect("a connection")).expect("an empty database");
+    url
 }
 
 /// Every create waits until it is kept, however busy the machine is.
