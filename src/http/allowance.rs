@@ -73,7 +73,8 @@ pub(super) async fn read(ask: Ask<'_>) -> Answer {
 pub(super) async fn set(mut ask: Ask<'_>) -> Answer {
     let tenant = ask.tenant().await?;
     let sent = ask.body().await?;
-    let [rate, chats, messages, bytes] = sent.fields(["rate", "max_chats", "max_messages", "max_bytes"])?;
+    let [rate, chats, messages, bytes] =
+        sent.only_fields(["rate", "max_chats", "max_messages", "max_bytes"])?;
     let rate = rate.map(|rate| rate.parse::<Rate>()).transpose();
     let rate = rate.map_err(|why| Problem::field(Code::Invalid, "Rate", why))?;
     let quota = Quota {

@@ -25,30 +25,57 @@ impl Sent {
     }
 
     /// The fields of these names, absent where they are missing or `null`. Others are ignored.
-    pub(super) fn fields<const N: usize>(
-        &self,
-        names: [&str; N],
-    ) -> Result<[Option<Cow<'_, str>>; N], Problem> {
+    pub(super) fn fields<const N: usize>(&self, names: [&str; N]) -> Result<Fields<'_, N>, Problem> {
+        self.read(Known { names, others_ignored: true })
+    }
+
+    /// The same where others are refused: what grants or limits something does more, or less, than was meant when a
+    /// misspelt name passes for one that is missing.
+    pub(super) fn only_fields<const N: usize>(&self, names: [&str; N]) -> Result<Fields<'_, N>, Problem> {
+        self.read(Known { names, others_ignored: false })
+    }
+
+    fn read<const N: usize>(&self, known: Known<'_, N>) -> Result<Fields<'_, N>, Problem> {
         if self.bytes.is_empty() {
             return Ok([const { None }; N]);
         }
         let text = std::str::from_utf8(&self.bytes).map_err(|error| malformed(&error))?;
         match self.format {
-            Format::Json => json(text, names),
-            Format::Form => form(text, names),
+            Format::Json => json(text, known),
+            Format::Form => form(text, &known),
         }
+    }
+}
+
+/// What fields hold, in the order of their names.
+type Fields<'a, const N: usize> = [Option<Cow<'a, str>>; N];
+
+/// The fields of a body at its top.
+struct Known<'n, const N: usize> {
+    names: [&'n str; N],
+    others_ignored: bool,
+}
+
+impl<const N: usize> Known<'_, N> {
+    /// Which of them this is; `None` where it is to be ignored.
+    fn place(&self, name: &str) -> Result<Option<usize>, String> {
+        let place = self.names.iter().position(|known| *known == name);
+        if place.is_none() && !self.others_ignored {
+            return Err(format!("there is no field {name}, only {}", self.names.join(", ")));
+        }
+        Ok(place)
     }
 }
 
 /// How deep the values of a body may nest. What is within is skipped, but not without end.
 const NESTING_LIMIT: usize = 64;
 
-fn json<'a, const N: usize>(text: &'a str, names: [&str; N]) -> Result<[Option<Cow<'a, str>>; N], Problem> {
+fn json<'a, const N: usize>(text: &'a str, known: Known<'_, N>) -> Result<Fields<'a, N>, Problem> {
     if nests_deeper(text, NESTING_LIMIT) {
         return Err(malformed(&format_args!("it nests deeper than {NESTING_LIMIT} levels")));
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let fields = deserializer.deserialize_map(Object { names }).map_err(|error| malformed(&error))?;
+    let fields = deserializer.deserialize_map(known).map_err(|error| malformed(&error))?;
     deserializer.end().map_err(|error| malformed(&error))?;
     Ok(fields)
 }
@@ -75,13 +102,8 @@ fn nests_deeper(text: &str, limit: usize) -> bool {
 /// Fields that may be lists: what is in one is for its reader to say.
 const LISTS: [&str; 1] = ["scopes"];
 
-/// An object at the top, of which only our fields are read.
-struct Object<'n, const N: usize> {
-    names: [&'n str; N],
-}
-
-impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
-    type Value = [Option<Cow<'de, str>>; N];
+impl<'de, const N: usize> Visitor<'de> for Known<'_, N> {
+    type Value = Fields<'de, N>;
 
     fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("an object")
@@ -91,9 +113,9 @@ impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
         let mut seen = [false; N];
         let mut fields = [const { None }; N];
         while let Some(Name(name)) = map.next_key()? {
-            let ours =
-                self.names.iter().zip(&mut seen).zip(&mut fields).find(|((known, _), _)| **known == name);
-            let Some(((_, seen), field)) = ours else {
+            let place = self.place(&name).map_err(A::Error::custom)?;
+            let ours = place.and_then(|place| seen.get_mut(place).zip(fields.get_mut(place)));
+            let Some((seen, field)) = ours else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
@@ -103,7 +125,7 @@ impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
             let raw = map.next_value::<&RawValue>()?.get();
             let is_list = LISTS.contains(&&*name) && raw.starts_with('[');
             let text = if is_list { Ok(Some(Cow::Borrowed(raw))) } else { text_of(raw) };
-            *field = text.map_err(|why| A::Error::custom(format_args!("the field {name} {why}")))?;
+            *field = text.map_err(|why| A::Error::custom(format_args!("the field {name}: {why}")))?;
         }
         Ok(fields)
     }
@@ -127,16 +149,16 @@ fn text_of(raw: &str) -> Result<Option<Cow<'_, str>>, Cow<'static, str>> {
         }
         Some(b'-' | b'0'..=b'9') => Ok(Some(Cow::Borrowed(raw))),
         Some(b'n') => Ok(None),
-        _ => Err("has to be text".into()),
+        _ => Err("it has to be text".into()),
     }
 }
 
-fn form<'a, const N: usize>(text: &'a str, names: [&str; N]) -> Result<[Option<Cow<'a, str>>; N], Problem> {
+fn form<'a, const N: usize>(text: &'a str, known: &Known<'_, N>) -> Result<Fields<'a, N>, Problem> {
     let mut fields = [const { None }; N];
     for pair in pairs(text) {
         let (name, value) = pair.ok_or_else(|| malformed(&"percent encoding that is not UTF-8"))?;
-        let ours = names.iter().zip(&mut fields).find(|(known, _)| **known == name);
-        let Some((_, field)) = ours else { continue };
+        let place = known.place(&name).map_err(|why| malformed(&why))?;
+        let Some(field) = place.and_then(|place| fields.get_mut(place)) else { continue };
         if field.replace(value).is_some() {
             return Err(malformed(&format_args!("the field {name} is given twice")));
         }
@@ -249,6 +271,22 @@ mod tests {
             assert_eq!(status(None, case.as_bytes()), 400, "{case}");
         }
         assert_eq!(status(None, b"{\"x\":\"\xff\"}"), 400);
+    }
+
+    #[test]
+    fn where_others_are_refused_a_misspelt_name_is() {
+        let form =
+            HeaderMap::from_iter([(CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap())]);
+        for (headers, good, bad) in [
+            (HeaderMap::new(), r#"{"name":"a"}"#, r#"{"name":"a","Name":1}"#),
+            (form, "name=a", "name=a&names=b"),
+        ] {
+            let sent = |body: &'static str| Sent::new(&headers, Bytes::from_static(body.as_bytes())).unwrap();
+            assert_eq!(sent(good).only_fields(["name"]).unwrap(), [Some("a".into())]);
+            assert_eq!(sent(bad).fields(["name"]).unwrap(), [Some("a".into())]);
+            let problem = sent(bad).only_fields(["name"]).expect_err(bad);
+            assert_eq!(problem.respond("r").status().as_u16(), 400);
+        }
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub(super) async fn list(ask: Ask<'_>) -> Answer {
 pub(super) async fn create(mut ask: Ask<'_>) -> Answer {
     let tenant = ask.tenant().await?;
     let sent = ask.body().await?;
-    let [name, scopes] = sent.fields(["name", "scopes"])?;
+    let [name, scopes] = sent.only_fields(["name", "scopes"])?;
     let name = Name::parse(&name.unwrap_or_default());
     let name = name.map_err(|why| Problem::field(Code::Invalid, "Name", why))?;
     let scopes = match scopes {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{RefOr, Required};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
@@ -89,20 +89,20 @@ bodies! {
     NewApplicationForm => object().property("name", name()).required("name");
     Rename => object().property("name", or_number_or_null(name()));
     RenameForm => object().property("name", name());
-    NewKey => object()
+    NewKey => closed_object()
         .property("name", or_number(name()))
         .property("scopes", ArrayBuilder::new().schema_type(or_null(Type::Array)).items(scope()).min_items(Some(1)))
         .required("name");
-    NewKeyForm => object()
+    NewKeyForm => closed_object()
         .property("name", name())
         .property("scopes", pattern("^(read|write|search)( (read|write|search))*$"))
         .required("name");
-    NewLimits => object()
+    NewLimits => closed_object()
         .property("rate", rate().schema_type(or_null(Type::String)))
         .property("max_chats", quota().schema_type(or_null(Type::Integer)))
         .property("max_messages", quota().schema_type(or_null(Type::Integer)))
         .property("max_bytes", quota().schema_type(or_null(Type::Integer)));
-    NewLimitsForm => object()
+    NewLimitsForm => closed_object()
         .property("rate", rate())
         .property("max_chats", quota())
         .property("max_messages", quota())
@@ -127,6 +127,11 @@ bodies! {
 
 fn object() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Object)
+}
+
+/// Without any other property.
+fn closed_object() -> ObjectBuilder {
+    object().additional_properties(Some(AdditionalProperties::FreeForm(false)))
 }
 
 fn string() -> ObjectBuilder {

@@ -99,6 +99,7 @@ async fn keys_are_made_listed_and_revoked_and_shown_once() {
         (json!({"name": "x", "scopes": []}), "Scopes have to be"),
         (json!({"name": "x", "scopes": ""}), "Scopes have to be"),
         (json!({"name": "x".repeat(256)}), "Name is too long"),
+        (json!({"name": "x", "scope": ["read"]}), "no field scope, only name, scopes"),
     ] {
         let refused = operator.post(&keys, &body).await.expect(400);
         assert!(refused.text.contains(why), "{body}: {}", refused.text);

@@ -90,6 +90,8 @@ async fn a_quota_is_a_whole_number() {
         let answer = operator(&service).put(&limits, &json!({"max_bytes": wrong})).await.expect(400);
         assert!(answer.text.contains("Max bytes is not a whole number"), "{wrong}: {}", answer.text);
     }
+    let misspelt = operator(&service).put(&limits, &json!({"max_byte": 1})).await.expect(400);
+    assert!(misspelt.text.contains("no field max_byte"), "{}", misspelt.text);
     tenant.client.put(&limits, &json!({"max_bytes": 1})).await.expect(403);
     let form = operator(&service).request(Method::PUT, &limits).form(&[("max_chats", "0")]);
     let answer = operator(&service).send(form).await.expect(200).json();
