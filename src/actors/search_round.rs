@@ -97,8 +97,7 @@ async fn knows_every_row(store: &dyn Store, search: &dyn Search) -> Result<bool,
 }
 
 /// One round: 1. an index that does not know every row is built anew; 2. claim; 3. forget what was deleted, and
-/// index the rows as they are now; /// 4. finish the claims, and give back
-/// what there was no time for.
+/// index the rows as they are now; 4. finish the claims, and give back what there was no time for.
 pub(super) async fn round(desk: Arc<Desk>, renew: bool) -> Round {
     match try_round(&desk, renew).await {
         Ok(Round::Elsewhere) => {

@@ -38,8 +38,11 @@ pub(super) fn whole_words(folded: &str) -> Vec<Word> {
     let mut words = Vec::with_capacity(folded.len() / 4);
     let mut open: Option<(Word, Nature)> = None;
     for (start, segment) in folded.split_word_bound_indices() {
-        let nature = nature(segment);
         let end = start + segment.len();
+        // What extends an emoji, without its emoji, extends the space before it.
+        let segment = segment.trim_start();
+        let start = end - segment.len();
+        let nature = nature(segment);
         if let (Some((word, Nature::Run(script))), Nature::Run(other)) = (&mut open, nature)
             && *script == other
         {
