@@ -15,6 +15,10 @@ mod find;
 mod request;
 mod compare;
 
+/// The same as the program's, so that both sides have the same.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let mut line = std::env::args().skip(1).peekable();
     if line.peek().is_some_and(|word| word == "compare") {

@@ -1,6 +1,7 @@
-//! Bounded threads for calls that block: one for the writer of SQLite, some for its readers.
+//! Bounded threads for calls that block: one for the writer of SQLite, some for its readers, one for the writer of the
+//! search index, which stands back.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -31,13 +32,28 @@ impl<S: Send + 'static> Threads<S> {
     /// # Errors
     /// When the operating system gives no thread.
     pub fn start(name: &str, states: Vec<S>, waiting_limit: usize) -> std::io::Result<Self> {
+        Self::start_each(name, states, waiting_limit, || {})
+    }
+
+    /// The same, for work that nobody waits for.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn start_in_background(name: &str, states: Vec<S>, waiting_limit: usize) -> std::io::Result<Self> {
+        Self::start_each(name, states, waiting_limit, stand_back)
+    }
+
+    fn start_each(name: &str, states: Vec<S>, waiting_limit: usize, begin: fn()) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(waiting_limit);
         let jobs = Arc::new(Mutex::new(jobs));
         let mut threads = Vec::with_capacity(states.len());
         for state in states {
             let jobs = Arc::clone(&jobs);
-            threads
-                .push(std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&jobs, state))?);
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            threads.push(thread.spawn(move || {
+                begin();
+                work(&jobs, state);
+            })?);
         }
         Ok(Self { queue: Some(queue), threads })
     }
@@ -56,6 +72,33 @@ impl<S: Send + 'static> Threads<S> {
         match queue.try_send(job) {
             Ok(()) => answered.await.map_err(|_closed| Blocked::Panicked),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Blocked::Full),
+        }
+    }
+}
+
+/// Does this on a thread that stands back, and waits for it. Threads that it starts stand back too.
+pub fn in_background<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let done = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            stand_back();
+            work()
+        });
+        thread.join()
+    });
+    done.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// As sched(7) has it, `SCHED_IDLE`: it gets what nobody else on this machine wants at that moment, and next to nothing
+/// while there is none. Where there is no such policy, nothing changes.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    {
+        use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
+        use thread_priority::{set_thread_priority_and_policy, thread_native_id};
+
+        let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
+            tracing::debug!(?error, "what runs in the background does not stand back");
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::search::Search;
 use crate::store::{Claim, Store, Task};
 
 /// Messages of one round, about.
-const ROUND_MESSAGES: u64 = 2_000;
+const ROUND_MESSAGES: u64 = 4_000;
 
 /// A round that took longer is the last to know who else has written something: it ends after a step.
 const ROUND_TIME: Duration = Duration::from_millis(500);

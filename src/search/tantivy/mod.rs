@@ -29,6 +29,8 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use self::shelf::Shelf;
 use super::{HitPage, Hits, Query, Search, SearchError};
+use crate::Source;
+use crate::blocking::{Blocked, Threads, in_background};
 use crate::domain::{ChatPlace, MessagePlace, Parent};
 use crate::store::Row;
 
@@ -36,14 +38,14 @@ use crate::store::Row;
 const FINDS_AT_WORK: usize = 4;
 const FINDS_WAITING: usize = 64;
 /// Writes follow one another.
-const WRITES_AT_WORK: usize = 1;
 const WRITES_WAITING: usize = 16;
 
 /// An index in a folder.
 pub struct TantivySearch {
     shelf: Arc<Shelf>,
+    /// It stands back, as Tantivy's own threads do: who waits for an answer goes before what is found a little later.
+    writer: Threads<Arc<Shelf>>,
     finds: Gate,
-    writes: Gate,
     checks: Gate,
 }
 
@@ -54,17 +56,18 @@ impl TantivySearch {
     /// # Errors
     /// [`SearchError::Away`] when another process has it open, or the folder cannot be written.
     pub fn open(folder: &Path) -> Result<Self, SearchError> {
+        let shelf = Arc::new(in_background(|| Shelf::open(folder))?);
+        let writer = Threads::start_in_background("search-writer", vec![Arc::clone(&shelf)], WRITES_WAITING);
         Ok(Self {
-            shelf: Arc::new(Shelf::open(folder)?),
+            shelf,
+            writer: writer.map_err(away)?,
             finds: Gate::new(FINDS_AT_WORK, FINDS_WAITING),
-            writes: Gate::new(WRITES_AT_WORK, WRITES_WAITING),
             checks: Gate::new(1, 1),
         })
     }
 
-    /// Runs a call within its bound. A panic is how Tantivy meets some damaged files: whether it was, the
-    /// checksums say.
-    async fn run<T: Send + 'static>(
+    /// Runs a call that looks, within its bound.
+    async fn look<T: Send + 'static>(
         &self,
         gate: &Gate,
         call: impl FnOnce(&Shelf) -> Result<T, SearchError> + Send + 'static,
@@ -72,16 +75,29 @@ impl TantivySearch {
         let shelf = Arc::clone(&self.shelf);
         match gate.run(move || call(&shelf)).await? {
             Ok(answer) => answer,
-            Err(panic) => {
-                tracing::error!(%panic, "a call of the search index panicked: comparing its checksums");
-                let shelf = Arc::clone(&self.shelf);
-                let checked = self.checks.run(move || shelf.verify()).await?;
-                match checked {
-                    Ok(Ok(())) => Err(SearchError::Away(panic.into())),
-                    Ok(Err(error)) => Err(error),
-                    Err(panic) => Err(SearchError::Damaged(panic.into())),
-                }
-            }
+            Err(panic) => Err(self.judge_panic(panic).await),
+        }
+    }
+
+    /// Runs a call that writes, after those before it.
+    async fn write<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Shelf) -> Result<T, SearchError> + Send + 'static,
+    ) -> Result<T, SearchError> {
+        match self.writer.run(move |shelf| call(shelf)).await {
+            Ok(answer) => answer,
+            Err(Blocked::Full) => Err(away(Blocked::Full)),
+            Err(Blocked::Panicked) => Err(self.judge_panic(Blocked::Panicked).await),
+        }
+    }
+
+    /// A panic is how Tantivy meets some damaged files: whether it was, the checksums say.
+    async fn judge_panic(&self, panic: impl Into<Source>) -> SearchError {
+        let panic = panic.into();
+        tracing::error!(panic, "a call of the search index panicked: comparing its checksums");
+        match self.verify().await {
+            Ok(()) => SearchError::Away(panic),
+            Err(error) => error,
         }
     }
 }
@@ -93,7 +109,7 @@ impl Search for TantivySearch {
     }
 
     async fn renew(&self) -> Result<String, SearchError> {
-        self.run(&self.writes, Shelf::renew).await?;
+        self.write(Shelf::renew).await?;
         Ok(self.shelf.present().name)
     }
 
@@ -114,19 +130,19 @@ impl Search for TantivySearch {
         if rows.is_empty() {
             return Ok(());
         }
-        self.run(&self.writes, move |shelf| shelf.index(&rows)).await
+        self.write(move |shelf| shelf.index(&rows)).await
     }
 
     async fn missing(&self, rows: &[Row]) -> Result<Vec<MessagePlace>, SearchError> {
         let rows: Vec<_> = rows.iter().map(|row| (row.place, row.version)).collect();
-        self.run(&self.checks, move |shelf| shelf.missing(&rows)).await
+        self.look(&self.checks, move |shelf| shelf.missing(&rows)).await
     }
 
     async fn forget(&self, parents: Vec<Parent>) -> Result<(), SearchError> {
         if parents.is_empty() {
             return Ok(());
         }
-        self.run(&self.writes, move |shelf| shelf.forget(&parents)).await
+        self.write(move |shelf| shelf.forget(&parents)).await
     }
 
     async fn find(&self, chat: ChatPlace, query: &Query, page: HitPage) -> Result<Hits, SearchError> {
@@ -138,7 +154,7 @@ impl Search for TantivySearch {
             let open = shelf.present();
             find::find(&open.reader.searcher(), &open.fields, chat, &query, page).map_err(judge)
         };
-        self.run(&self.finds, call).await
+        self.look(&self.finds, call).await
     }
 }
 
@@ -196,6 +212,6 @@ fn judge(error: TantivyError) -> SearchError {
     if damaged { SearchError::Damaged(error.into()) } else { SearchError::Away(error.into()) }
 }
 
-fn away(error: impl Into<crate::Source>) -> SearchError {
+fn away(error: impl Into<Source>) -> SearchError {
     SearchError::Away(error.into())
 }
