@@ -118,11 +118,12 @@ pub async fn load(
 /// What became of requests that came at their own pace.
 #[derive(Default)]
 pub struct Flood {
-    pub kept: u64,
+    /// How long each that was kept took, in seconds.
+    pub kept: Vec<f64>,
+    /// How long each refusal took.
+    pub refused: Vec<f64>,
     /// Until the last was answered.
     pub elapsed: Duration,
-    /// How long each refusal took, in seconds.
-    pub refusals: Vec<f64>,
 }
 
 /// So many requests a second for so long, whatever becomes of them (an open model), as far as so many connections send them.
@@ -144,9 +145,10 @@ pub async fn flood(
                 ticket.forget();
                 let asked = Instant::now();
                 let answer = connection.send(&request).await;
+                let seconds = asked.elapsed().as_secs_f64();
                 match answer.as_bytes().get(9..12) {
-                    Some(b"201" | b"202") => seen.borrow_mut().kept += 1,
-                    Some(b"503") => seen.borrow_mut().refusals.push(asked.elapsed().as_secs_f64()),
+                    Some(b"201" | b"202") => seen.borrow_mut().kept.push(seconds),
+                    Some(b"503") => seen.borrow_mut().refused.push(seconds),
                     _ => panic!("{answer}"),
                 }
             }

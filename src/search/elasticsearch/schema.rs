@@ -7,7 +7,7 @@ use crate::search::analysis::terms;
 use crate::store::Row;
 
 /// Goes up when the same rows would be indexed otherwise: by another mapping, or by another analysis.
-const INDEX_VERSION: u32 = 1;
+const INDEX_VERSION: u32 = 2;
 
 /// Fields of a document.
 pub(super) const CHAT: &str = "chat";

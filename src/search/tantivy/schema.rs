@@ -6,7 +6,7 @@ use crate::search::analysis::terms;
 use crate::store::Row;
 
 /// Goes up when the same rows would be indexed otherwise: by another schema, or by another analysis.
-pub(super) const INDEX_VERSION: u32 = 1;
+pub(super) const INDEX_VERSION: u32 = 2;
 
 /// The fast fields, by name.
 pub(super) const NUMBER: &str = "number";
