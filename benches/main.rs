@@ -16,6 +16,7 @@ mod request;
 mod compare;
 
 /// The same as the program's, so that both sides have the same.
+#[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

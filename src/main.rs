@@ -11,6 +11,7 @@ use chat_system::telemetry;
 use clap::Parser as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+#[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

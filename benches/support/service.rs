@@ -103,23 +103,27 @@ impl Service {
     /// Waits until it has nothing left to do: what it was sent is indexed and counted too.
     pub async fn idle(&self) {
         const LOOK: Duration = Duration::from_millis(100);
-        let mut before = self.ticks();
+        let mut before = self.processor_time();
         loop {
             tokio::time::sleep(LOOK).await;
-            let now = self.ticks();
-            // A tick is 10 ms (USER_HZ): less than a tenth of the time.
-            if now - before <= 1 {
+            let now = self.processor_time();
+            if now - before < LOOK / 5 {
                 return;
             }
             before = now;
         }
     }
 
-    /// Time of processors that it took.
-    fn ticks(&self) -> u64 {
+    /// Time of processors that it took, in ticks of 10 ms (`USER_HZ`).
+    pub fn processor_time(&self) -> Duration {
+        const TICK: Duration = Duration::from_millis(10);
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("its times");
         let (_name, rest) = stat.rsplit_once(')').expect("a name");
-        rest.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+        rest.split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|ticks| TICK * ticks.parse::<u32>().expect("a number"))
+            .sum()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::body::{BodyStream, to_bytes_limited};
+use actix_web::body::{BodyStream, SizedStream, to_bytes_limited};
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Bytes, Payload};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -105,16 +105,15 @@ impl Limits {
         request: &HttpRequest,
         payload: &mut Payload,
     ) -> Result<Bytes, Problem> {
-        let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        if announced
-            .and_then(|length| length.parse().ok())
-            .is_some_and(|bytes: u64| bytes > REQUEST_LIMIT_BYTES as u64)
-        {
-            return Err(too_large());
-        }
-        match timeout(self.request_timeout, to_bytes_limited(BodyStream::new(payload), REQUEST_LIMIT_BYTES))
-            .await
-        {
+        let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        let length: Option<u64> = length.and_then(|length| length.parse().ok());
+        let arrival = async {
+            match length {
+                Some(bytes) => to_bytes_limited(SizedStream::new(bytes, payload), REQUEST_LIMIT_BYTES).await,
+                None => to_bytes_limited(BodyStream::new(payload), REQUEST_LIMIT_BYTES).await,
+            }
+        };
+        match timeout(self.request_timeout, arrival).await {
             Ok(Ok(Ok(bytes))) => Ok(bytes),
             Ok(Ok(Err(error))) => {
                 tracing::debug!(%error, "a body ended early");

@@ -84,7 +84,7 @@ async fn without_an_index_nothing_is_taken_found_or_made() {
     let page = HitPage { after: None, limit: 1 };
     search.find(chat, &Query::parse("hello").expect("a query"), page).await.expect_err("nowhere to look");
     search.verify().await.expect_err("nothing to verify");
-    search.present(&format!("{alias}-v1-unknown")).await.expect_err("nothing to present");
+    search.present(&format!("{alias}-v2-unknown")).await.expect_err("nothing to present");
     let known = server.send(server.request(Method::GET, "/_cat/indices?format=json")).await.expect(200);
     let known: Vec<Value> = serde_json::from_str(&known.text).expect("a list");
     let made = known.iter().filter(|index| index["index"].as_str().expect("a name").starts_with(&alias));

@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use super::super::schema::INDEX_VERSION;
 use super::*;
 
 const CHAT: (i64, u64) = (7, 3);
@@ -32,7 +33,7 @@ async fn an_index_made_anew_is_empty_has_another_name_and_leaves_nothing_of_the_
     search.renew().await.unwrap();
     let renewed = name_of(&search).await;
     assert_ne!(renewed, name);
-    assert!(renewed.starts_with("tantivy-v1-"), "{renewed}");
+    assert!(renewed.starts_with(&format!("tantivy-v{INDEX_VERSION}-")), "{renewed}");
     assert_eq!(numbers(&search, chat, "hello").await, NONE);
     search.index(vec![row(chat, 1, 1, "hello")]).await.unwrap();
     assert_eq!(numbers(&search, chat, "hello").await, [1]);
