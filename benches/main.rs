@@ -15,11 +15,6 @@ mod find;
 mod request;
 mod compare;
 
-/// The same as the program's, so that both sides have the same.
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     let mut line = std::env::args().skip(1).peekable();
     if line.peek().is_some_and(|word| word == "compare") {

@@ -11,10 +11,6 @@ use chat_system::telemetry;
 use clap::Parser as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let Cli { command, config } = Cli::parse();
     let ended = actix::System::new().block_on(async {
