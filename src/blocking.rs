@@ -122,3 +122,23 @@ impl<S> Drop for Threads<S> {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use thread_priority::{NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy};
+
+    use super::*;
+
+    const IDLE: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+
+    #[tokio::test]
+    async fn what_runs_in_the_background_stands_back_with_the_threads_that_it_starts() {
+        let of_child = || std::thread::spawn(thread_schedule_policy).join().unwrap().unwrap();
+        assert_eq!(in_background(of_child), IDLE);
+        assert_ne!(of_child(), IDLE);
+        let background = Threads::start_in_background("background", vec![()], 1).unwrap();
+        assert_eq!(background.run(move |()| of_child()).await.unwrap(), IDLE);
+        let foreground = Threads::start("foreground", vec![()], 1).unwrap();
+        assert_ne!(foreground.run(move |()| of_child()).await.unwrap(), IDLE);
+    }
+}

@@ -64,7 +64,9 @@ impl Shelf {
         let (open, new_writer) = start_new(&self.folder)?;
         remove_others(&self.folder, &open.name);
         *writer = Some(new_writer);
-        *self.open.write().unwrap_or_else(PoisonError::into_inner) = open;
+        let before = std::mem::replace(&mut *self.open.write().unwrap_or_else(PoisonError::into_inner), open);
+        // Closed when nobody waits for it.
+        drop(before);
         Ok(())
     }
 
