@@ -29,6 +29,31 @@ pub(super) fn begin(parents: &[Parent]) -> String {
     )
 }
 
+/// Begins a transaction as [`begin`] does, and fails where a parent is not there or an application has a quota: by a row
+/// that no table takes ([`Fault::is_guarded`]). What follows in the same packet is then not looked at.
+pub(super) fn begin_guarded(parents: &[Parent]) -> String {
+    let (mut applications, mut chats) = apart(parents.iter().copied());
+    applications.extend(chats.iter().map(|place| place.application));
+    applications.sort_unstable();
+    applications.dedup();
+    chats.sort_unstable();
+    chats.dedup();
+    let (all_applications, all_chats) = (applications.len(), chats.len());
+    let has_quota = one_of("application_id", &applications);
+    let applications = one_of("id", &applications);
+    let chats = among("application_id", "number", chats);
+    format!(
+        "START TRANSACTION;
+         INSERT INTO messages (application_id, chat_number, number, id, body, version, created_at, updated_at)
+         SELECT NULL, 1, 1, '', '', 1, 0, 0 FROM DUAL
+         WHERE {all_applications} <> (SELECT COUNT(*) FROM applications FORCE INDEX (PRIMARY)
+                 WHERE {applications} AND deleted_at IS NULL LOCK IN SHARE MODE)
+             OR {all_chats} <> (SELECT COUNT(*) FROM chats FORCE INDEX (PRIMARY)
+                 WHERE {chats} AND deleted_at IS NULL LOCK IN SHARE MODE)
+             OR EXISTS (SELECT 1 FROM quotas WHERE {has_quota}); "
+    )
+}
+
 /// The parents that are there, from the answers to [`begin`] after the first.
 pub(super) fn present(answers: &mut impl Iterator<Item = Answer>) -> Result<HashSet<Parent>, Fault> {
     let mut applications: HashSet<ApplicationId> = HashSet::new();

@@ -1,15 +1,16 @@
-//! New rows: one transaction a batch, inserts only, two round trips when nothing is in the way.
+//! New rows: one transaction a batch, inserts only, in one round trip where nothing is in the way.
 //!
-//! The first locks the parents (shared, in the order of their keys) and recalls keys; the second inserts and commits.
-//! That numbers and drafts are new is found by inserting. Where one is not, the transaction is rolled back and begun
-//! again with a look at the rows that are there.
+//! It locks the parents (shared), inserts and commits, and fails where a parent is gone or an application has a quota. Then,
+//! and where keys are used, there are two: the first locks the parents in the order of their keys, and recalls keys;
+//! the second inserts and commits. That numbers and drafts are new is found by inserting. Where one is not, the transaction
+//! is rolled back and begun again with a look at the rows that are there.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::insert::{RecalledUses, begin, insert, present, read_recalled, recall};
+use super::insert::{RecalledUses, begin, begin_guarded, insert, present, read_recalled, recall};
 use super::plan::{Known, Plan, Use, use_of};
 use super::quotas::{lock_accounts, read_accounts};
 use super::row::Fault;
@@ -105,6 +106,13 @@ impl Keeper<'_> {
     async fn keep(&mut self, batch: &[Numbered], look: Look) -> Result<Vec<Kept>, Fault> {
         let parents: Vec<Parent> = batch.iter().map(|numbered| numbered.draft.parent).collect();
         let uses: Vec<Use> = batch.iter().filter_map(|it| it.draft.key.as_ref().map(use_of)).collect();
+        if look == Look::AtParents
+            && uses.is_empty()
+            && self.desk.detour.is_over()
+            && let Some(kept) = self.keep_at_once(batch, &parents).await?
+        {
+            return Ok(kept);
+        }
         let mut begin = begin(&parents) + &lock_accounts(&parents);
         if !uses.is_empty() {
             begin.push_str(&recall(&uses));
@@ -120,6 +128,37 @@ impl Keeper<'_> {
         }
         self.send(insert(&plan, &recalled.stale, self.desk.packet_bytes())).await?;
         Ok(plan.kept)
+    }
+
+    /// In one packet, where it fits into one and nothing is in the way.
+    async fn keep_at_once(
+        &mut self,
+        batch: &[Numbered],
+        parents: &[Parent],
+    ) -> Result<Option<Vec<Kept>>, Fault> {
+        let known = Known { present: parents.iter().copied().collect(), ..Known::default() };
+        let plan = Plan::of(batch, known);
+        if !plan.is_plain(batch) {
+            return Ok(None);
+        }
+        let mut packet = begin_guarded(parents);
+        for statement in insert(&plan, &[], self.desk.packet_bytes()) {
+            packet.push_str(&statement);
+            packet.push(';');
+        }
+        packet.push_str("COMMIT");
+        if packet.len() > self.desk.packet_bytes() {
+            return Ok(None);
+        }
+        match commit(self.session, &packet).await {
+            Ok(_answers) => Ok(Some(plan.kept)),
+            Err(fault) if fault.is_guarded() => {
+                self.session.run("ROLLBACK").await?;
+                self.desk.detour.begin();
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     async fn bury(&mut self, numbers: &[(Parent, Number)]) -> Result<(), Fault> {

@@ -6,6 +6,8 @@
 
 // New rows.
 mod keep;
+// When they are not tried in one round trip.
+mod detour;
 // Where each draft of a batch goes.
 mod plan;
 // Statements of a transaction that makes rows.
@@ -45,6 +47,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
+use self::detour::Detour;
 use self::nodes::Node;
 use self::row::Fault;
 use self::schema::{OpenError, Schema};
@@ -72,6 +75,7 @@ struct Desk {
     /// Why the last try to open the store failed, and when.
     failed: Mutex<Option<(Instant, Arc<OpenError>)>>,
     node: Node,
+    detour: Detour,
 }
 
 /// Work on one session.
@@ -90,7 +94,8 @@ impl MysqlStore {
             return Err(UrlError::NoDatabase);
         }
         let (schema, failed, node) = (OnceCell::new(), Mutex::default(), Node::new(lease));
-        Ok(Self { desk: Arc::new(Desk { server, schema, failed, node }) })
+        let detour = Detour::default();
+        Ok(Self { desk: Arc::new(Desk { server, schema, failed, node, detour }) })
     }
 
     /// One look at the rows. Each statement sees what was committed when it began.

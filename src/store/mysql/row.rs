@@ -47,6 +47,11 @@ impl Fault {
         matches!(self.code(), Some(DEADLOCK | LOCK_WAIT | CHANGED))
     }
 
+    /// A guarded transaction was not begun: its guard would have been a row.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.code() == Some(1048)
+    }
+
     /// A row with this key is there.
     pub(super) fn is_duplicate(&self) -> bool {
         self.code() == Some(1062)

@@ -11,7 +11,7 @@ use mysql_async::prelude::Queryable as _;
 use super::proxy::{Fate, Proxy};
 use super::{Desk, InDatabase, ask, options, tenant_of};
 use crate::contract::side_by_side;
-use crate::contract::things::{message, number, numbered};
+use crate::contract::things::{message, number, numbered, with_key};
 use crate::support::eventually;
 use crate::support::servers::Kind;
 
@@ -22,6 +22,7 @@ on_servers! {
     a_server_that_is_paused_is_waited_for_no_longer_than_the_time_out,
     a_server_that_is_killed_comes_back_with_all_that_was_answered,
     keeps_that_cross_end_dense,
+    a_keep_waits_for_whoever_changes_its_parents,
     a_session_that_broke_is_nobody_elses,
     a_server_that_takes_smaller_packets_than_before_is_sent_smaller_ones,
 }
@@ -62,7 +63,8 @@ async fn a_connection_that_ends_before_the_commit_changes_nothing(kind: Kind) {
     let (_, chat) = beside.tenant_and_chat().await;
     through.say(chat, &["one"]).await;
     proxy.set("START TRANSACTION", Fate::AnswerIsLost);
-    let batch: Arc<[Numbered]> = Arc::new([numbered(message(chat, "two"), 2)]);
+    // With a key there are two round trips.
+    let batch: Arc<[Numbered]> = Arc::new([numbered(with_key(message(chat, "two"), "two"), 2)]);
     let cut = through.store.keep(Arc::clone(&batch)).await.expect_err("no answer");
     assert!(matches!(cut, StoreError::Away(_)), "nothing was changed: {cut:?}");
     proxy.set("SELECT", Fate::Cut);
@@ -85,7 +87,9 @@ async fn a_node_that_is_stopped_in_the_middle_of_a_transaction_loses_its_locks_w
     stopped.keep(Arc::new([numbered(message(chat, "one"), 1)])).await.expect("kept");
     proxy.set(";COMMIT", Fate::Frozen);
     let store = Arc::clone(&stopped);
-    let hangs = tokio::spawn(async move { store.keep(Arc::new([numbered(message(chat, "two"), 2)])).await });
+    // With a key there are two round trips: it has its locks before the second.
+    let two: Arc<[Numbered]> = Arc::new([numbered(with_key(message(chat, "two"), "two"), 2)]);
+    let hangs = tokio::spawn(async move { store.keep(two).await });
     let frozen = async || if proxy.is_sprung() { Ok(()) } else { Err("not yet".to_owned()) };
     eventually(SOON, "it holds its locks", frozen).await;
     assert_eq!(
@@ -101,6 +105,39 @@ async fn a_node_that_is_stopped_in_the_middle_of_a_transaction_loses_its_locks_w
     assert!(waited < LEASE + Duration::from_secs(8), "{waited:?}");
     let end = hangs.await.expect("an end");
     assert!(matches!(end, Err(StoreError::Unknown(_))), "it hears nothing: {end:?}");
+}
+
+async fn a_keep_waits_for_whoever_changes_its_parents(kind: Kind) {
+    let Some(place) = InDatabase::shared(kind).await else { return };
+    for table in ["applications", "chats"] {
+        let store = place.node(options());
+        let desk = place.desk(Arc::clone(&store)).await;
+        let (tenant, chat) = desk.tenant_and_chat().await;
+        desk.say(chat, &["one"]).await;
+        let its = match table {
+            "applications" => format!("id = {}", tenant.id.0),
+            _ => format!("application_id = {} AND number = {}", tenant.id.0, chat.chat),
+        };
+        let mut changes = Conn::from_url(place.url()).await.expect("a connection");
+        let delete = format!("START TRANSACTION; UPDATE {table} SET deleted_at = 1 WHERE {its}");
+        changes.query_drop(delete).await.expect("a lock");
+        let late =
+            tokio::spawn(async move { store.keep(Arc::new([numbered(message(chat, "late"), 2)])).await });
+        let waiting = format!(
+            "SELECT trx_id FROM information_schema.innodb_trx t
+             JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+             WHERE t.trx_state = 'LOCK WAIT' AND p.db = '{}'",
+            place.database
+        );
+        let waits = async || match ask(&place.server, &waiting).await.is_empty() {
+            true => Err("not yet".to_owned()),
+            false => Ok(()),
+        };
+        eventually(SOON, "the keep waits", waits).await;
+        assert!(!late.is_finished());
+        changes.query_drop("COMMIT").await.expect("deleted");
+        assert_eq!(late.await.expect("an end").expect("kept"), [Kept::NoParent], "{table}");
+    }
 }
 
 async fn a_server_that_is_paused_is_waited_for_no_longer_than_the_time_out(kind: Kind) {
