@@ -14,6 +14,11 @@ pub struct Threads<S> {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// How far what runs in the background stands back, as nice(2) has it: while processors are short, it gets a third of what
+/// another thread gets, so that it is late and not lost.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
 type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
 
 /// Why a call has no answer.
@@ -88,18 +93,11 @@ pub fn in_background<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     done.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// As sched(7) has it, `SCHED_IDLE`: it gets what nobody else on this machine wants at that moment, and next to nothing
-/// while there is none. Where there is no such policy, nothing changes.
+/// Where a thread has no niceness of its own, nothing changes.
 fn stand_back() {
     #[cfg(target_os = "linux")]
-    {
-        use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
-        use thread_priority::{set_thread_priority_and_policy, thread_native_id};
-
-        let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
-            tracing::debug!(?error, "what runs in the background does not stand back");
-        }
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "what runs in the background does not stand back");
     }
 }
 
@@ -125,20 +123,21 @@ impl<S> Drop for Threads<S> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use thread_priority::{NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy};
-
     use super::*;
 
-    const IDLE: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    /// Of a thread that this one starts.
+    fn niceness() -> i32 {
+        std::thread::spawn(|| rustix::process::getpriority_process(None)).join().unwrap().unwrap()
+    }
 
     #[tokio::test]
     async fn what_runs_in_the_background_stands_back_with_the_threads_that_it_starts() {
-        let of_child = || std::thread::spawn(thread_schedule_policy).join().unwrap().unwrap();
-        assert_eq!(in_background(of_child), IDLE);
-        assert_ne!(of_child(), IDLE);
+        let ours = niceness();
+        let behind = (ours + NICENESS).min(19);
+        assert_eq!(in_background(niceness), behind);
         let background = Threads::start_in_background("background", vec![()], 1).unwrap();
-        assert_eq!(background.run(move |()| of_child()).await.unwrap(), IDLE);
+        assert_eq!(background.run(|()| niceness()).await.unwrap(), behind);
         let foreground = Threads::start("foreground", vec![()], 1).unwrap();
-        assert_ne!(foreground.run(move |()| of_child()).await.unwrap(), IDLE);
+        assert_eq!(foreground.run(|()| niceness()).await.unwrap(), ours);
     }
 }
