@@ -14,10 +14,7 @@ use crate::store::{KEY_LIFETIME, Made, Range, Recalled};
 /// Begins a transaction in which these parents stay what they are. Locks are taken in the order of the keys, so that
 /// no two who take them wait for each other. See [`present`].
 pub(super) fn begin(parents: &[Parent]) -> String {
-    let (mut applications, chats) = apart(parents.iter().copied());
-    applications.extend(chats.iter().map(|place| place.application));
-    applications.sort_unstable();
-    applications.dedup();
+    let (applications, chats) = locked(parents);
     let applications = one_of("id", &applications);
     let chats = among("application_id", "number", chats);
     format!(
@@ -32,12 +29,7 @@ pub(super) fn begin(parents: &[Parent]) -> String {
 /// Begins a transaction as [`begin`] does, and fails where a parent is not there or an application has a quota: by a row
 /// that no table takes ([`Fault::is_guarded`]). What follows in the same packet is then not looked at.
 pub(super) fn begin_guarded(parents: &[Parent]) -> String {
-    let (mut applications, mut chats) = apart(parents.iter().copied());
-    applications.extend(chats.iter().map(|place| place.application));
-    applications.sort_unstable();
-    applications.dedup();
-    chats.sort_unstable();
-    chats.dedup();
+    let (applications, chats) = locked(parents);
     let (all_applications, all_chats) = (applications.len(), chats.len());
     let has_quota = one_of("application_id", &applications);
     let applications = one_of("id", &applications);
@@ -52,6 +44,17 @@ pub(super) fn begin_guarded(parents: &[Parent]) -> String {
                  WHERE {chats} AND deleted_at IS NULL LOCK IN SHARE MODE)
              OR EXISTS (SELECT 1 FROM quotas WHERE {has_quota}); "
     )
+}
+
+/// The applications and the chats that stay what they are beside these parents, each once.
+fn locked(parents: &[Parent]) -> (Vec<ApplicationId>, Vec<ChatPlace>) {
+    let (mut applications, mut chats) = apart(parents.iter().copied());
+    applications.extend(chats.iter().map(|place| place.application));
+    applications.sort_unstable();
+    applications.dedup();
+    chats.sort_unstable();
+    chats.dedup();
+    (applications, chats)
 }
 
 /// The parents that are there, from the answers to [`begin`] after the first.

@@ -126,11 +126,11 @@ impl Keeper<'_> {
         if look == Look::AtRows || !plan.is_plain(batch) {
             plan = Plan::of(batch, look_at_rows(self.session, batch, known).await?);
         }
-        self.send(insert(&plan, &recalled.stale, self.desk.packet_bytes())).await?;
+        self.send(String::new(), insert(&plan, &recalled.stale, self.desk.packet_bytes())).await?;
         Ok(plan.kept)
     }
 
-    /// In one packet, where it fits into one and nothing is in the way.
+    /// Without a look before, where nothing is in the way.
     async fn keep_at_once(
         &mut self,
         batch: &[Numbered],
@@ -141,17 +141,9 @@ impl Keeper<'_> {
         if !plan.is_plain(batch) {
             return Ok(None);
         }
-        let mut packet = begin_guarded(parents);
-        for statement in insert(&plan, &[], self.desk.packet_bytes()) {
-            packet.push_str(&statement);
-            packet.push(';');
-        }
-        packet.push_str("COMMIT");
-        if packet.len() > self.desk.packet_bytes() {
-            return Ok(None);
-        }
-        match commit(self.session, &packet).await {
-            Ok(_answers) => Ok(Some(plan.kept)),
+        let statements = insert(&plan, &[], self.desk.packet_bytes());
+        match self.send(begin_guarded(parents), statements).await {
+            Ok(()) => Ok(Some(plan.kept)),
             Err(fault) if fault.is_guarded() => {
                 self.session.run("ROLLBACK").await?;
                 self.desk.detour.begin();
@@ -172,12 +164,12 @@ impl Keeper<'_> {
         tombstones.dedup();
         let tombstones = tombstones.into_iter().map(|(parent, number)| (parent, number, DraftId::fresh()));
         let plan = Plan { tombstones: tombstones.collect(), ..Plan::default() };
-        self.send(insert(&plan, &[], self.desk.packet_bytes())).await
+        self.send(String::new(), insert(&plan, &[], self.desk.packet_bytes())).await
     }
 
-    /// In as few packets as they fit into; the last of them commits.
-    async fn send(&mut self, statements: Vec<String>) -> Result<(), Fault> {
-        let mut packet = String::new();
+    /// What the first packet begins with, and these statements, in as few packets as they fit into; the last of them commits.
+    async fn send(&mut self, begin: String, statements: Vec<String>) -> Result<(), Fault> {
+        let mut packet = begin;
         for statement in statements {
             if !packet.is_empty() && packet.len() + statement.len() > self.desk.packet_bytes() {
                 self.session.run(&std::mem::take(&mut packet)).await?;

@@ -1,7 +1,7 @@
 //! The store of many nodes: rows on a MySQL or MariaDB server, `InnoDB` at `READ COMMITTED`.
 //!
 //! Opening it contacts nobody: a node starts before its server, and whoever calls first brings the schema up. A
-//! change is one transaction of few round trips, most of them two: what it locks and reads first, then what it
+//! change is one transaction of few round trips, most of them two (new rows one): what it locks and reads first, then what it
 //! writes together with its `COMMIT`. A deadlock or a lock waited for too long is tried again, whole.
 
 // New rows.
