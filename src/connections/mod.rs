@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use once_cell::sync::Lazy;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 
 pub use backoff::Backoff;
 pub use circuit::{CallError, Circuit};
@@ -47,8 +48,17 @@ pub struct NoAnswer;
 pub async fn on_engines<T: Send + 'static>(
     call: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, NoAnswer> {
-    let runtime = ENGINES.as_ref().ok_or(NoAnswer)?;
-    runtime.spawn(call).await.map_err(|_join_error| NoAnswer)
+    start_on_engines(call)?.await.map_err(|_join_error| NoAnswer)
+}
+
+/// Starts a call that nobody need wait for.
+///
+/// # Errors
+/// When the operating system gave no threads.
+pub fn start_on_engines<T: Send + 'static>(
+    call: impl Future<Output = T> + Send + 'static,
+) -> Result<JoinHandle<T>, NoAnswer> {
+    Ok(ENGINES.as_ref().ok_or(NoAnswer)?.spawn(call))
 }
 
 /// Servers by their URL, each opened once a process and closed when the last who uses it is gone.

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 
 use mysql_async::Row as SqlRow;
 
-use super::keep::greatest;
+use super::next_rows;
+use super::read::{is_live, missing};
 use super::row::{self, Column, Columns, Fault};
-use super::sql::fill;
+use super::sql::{fill, greatest_of};
 use crate::connections::Session;
-use crate::domain::{Application, Chat, Listed, Message, Number, Order, Page, Parent, Token};
+use crate::domain::{Application, Chat, Listed, Message, Order, Page, Parent, Token};
 use crate::store::{Missing, PAGE_LIMIT_BYTES, json_bytes};
 
 /// Rows read at most for one page, tombstones included: a page of a list with a long deleted stretch ends early.
@@ -33,17 +34,21 @@ pub(super) struct Shape<T, C> {
 pub(super) const CHATS: Shape<Chat, u64> = Shape {
     select: "SELECT c.number, c.deleted_at IS NOT NULL, c.number,
                     c.number, COALESCE(k.messages_count, 0), c.created_at, c.updated_at
-             FROM chats c LEFT JOIN chat_counters k ON k.application_id = c.application_id AND k.number = c.number
-             WHERE c.application_id = ?",
+             FROM chats c JOIN applications a ON a.id = c.application_id
+             LEFT JOIN chat_counters k ON k.application_id = c.application_id AND k.number = c.number
+             WHERE c.application_id = ? AND a.deleted_at IS NULL",
     position: "c.number",
     item: row::chat,
     weigh_bytes: |_chat| 0,
     adjoins: is_next_number,
 };
 pub(super) const MESSAGES: Shape<Message, u64> = Shape {
-    select: "SELECT number, deleted_at IS NOT NULL, number, number, body, version, created_at, updated_at
-             FROM messages WHERE application_id = ? AND chat_number = ?",
-    position: "number",
+    select: "SELECT m.number, m.deleted_at IS NOT NULL, m.number,
+                    m.number, m.body, m.version, m.created_at, m.updated_at
+             FROM messages m JOIN chats c ON c.application_id = m.application_id AND c.number = m.chat_number
+             JOIN applications a ON a.id = m.application_id
+             WHERE m.application_id = ? AND m.chat_number = ? AND c.deleted_at IS NULL AND a.deleted_at IS NULL",
+    position: "m.number",
     item: row::message,
     weigh_bytes: |message| json_bytes(message.body.as_str()),
     adjoins: is_next_number,
@@ -66,10 +71,7 @@ fn is_next_number(before: Option<&u64>, place: &u64) -> bool {
 
 /// A list of what belongs to something, or of all there is.
 pub(super) struct List<T: 'static, C: 'static> {
-    /// A statement that says whether that is there, and what it says: see [`super::read::missing`].
-    pub(super) prelude: String,
-    pub(super) asked: &'static [Missing],
-    /// The select of the shape, filled in.
+    /// The select of the shape, filled in. It finds nothing where what the list belongs to is not there.
     pub(super) select: String,
     pub(super) shape: &'static Shape<T, C>,
 }
@@ -84,12 +86,16 @@ impl<T: Send> List<T, u64> {
     ) -> Result<Result<Listed<T, u64>, Missing>, Fault> {
         let clamp = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let bounds = (page.after.map_or(0, clamp), page.before.map_or(i64::MAX, clamp));
-        let mut listed = match self.page(session, page, bounds).await? {
-            Ok(listed) => listed,
-            Err(missing) => return Ok(Err(missing)),
-        };
-        if listed.items.is_empty() && listed.cursor.is_some() {
-            let greatest = greatest(session, &[parent]).await?.pop().flatten().map_or(0, Number::get);
+        let mut listed = self.page(session, page, bounds).await?;
+        if listed.items.is_empty() {
+            let ask = format!("{}; {}", is_live(parent), greatest_of(parent));
+            let mut answers = session.run(&ask).await?.into_iter();
+            if let Some(missing) = missing(&mut answers)? {
+                return Ok(Err(missing));
+            }
+            let greatest: Option<Option<u64>> =
+                next_rows(&mut answers)?.pop().map(|mut row| row.take()).transpose()?;
+            let greatest = greatest.flatten().unwrap_or(0);
             listed.cursor = listed.cursor.map(|cursor| cursor.min(greatest));
         }
         Ok(Ok(listed))
@@ -103,33 +109,28 @@ impl<T: Send, C: Column + Clone + Send> List<T, C> {
         session: &mut Session,
         page: &Page<C>,
         bounds: (i64, i64),
-    ) -> Result<Result<Listed<T, C>, Missing>, Fault> {
+    ) -> Result<Listed<T, C>, Fault> {
         let (mut lowest, mut highest) = bounds;
         let mut reader = Reader::new(self.shape, page);
         let mut portion = page.limit + 1;
         loop {
             let ask = self.portion(page.order, (lowest, highest), portion);
-            let (mut prelude, mut seen, mut fault) = (None, 0, None);
-            let read = session.each(&ask, |statement, row| {
-                if statement == 0 {
-                    prelude = Some(Columns::from(row));
-                    return ControlFlow::Continue(());
-                }
+            let (mut seen, mut fault) = (0, None);
+            let read = session.each(&ask, |_statement, row| {
                 seen += 1;
-                reader.see(row).unwrap_or_else(|unreadable| {
+                let end = reader.see(row).unwrap_or_else(|unreadable| {
                     fault = Some(unreadable);
                     ControlFlow::Break(())
-                })
+                });
+                // Behind the last row nothing is left to break off, which would cost the connection.
+                if seen < portion { end } else { ControlFlow::Continue(()) }
             });
             read.await?;
             if let Some(fault) = fault {
                 return Err(fault);
             }
-            if let Some(missing) = super::read::missing(prelude, self.asked)? {
-                return Ok(Err(missing));
-            }
             if reader.is_done || seen < portion {
-                return Ok(Ok(reader.listed));
+                return Ok(reader.listed);
             }
             match page.order {
                 Order::Ascending => lowest = reader.position,
@@ -147,7 +148,7 @@ impl<T: Send, C: Column + Clone + Send> List<T, C> {
         };
         let portion =
             format!(" AND {position} > ? AND {position} < ? ORDER BY {position} {direction} LIMIT ?");
-        format!("{}; {}{}", self.prelude, self.select, fill(&portion, &[&lowest, &highest, &rows]))
+        format!("{}{}", self.select, fill(&portion, &[&lowest, &highest, &rows]))
     }
 }
 

@@ -14,6 +14,8 @@ mod plan;
 mod insert;
 // Looking things up.
 mod read;
+// Messages that are looked up at the same time share a round trip.
+mod together;
 // One page of a list.
 mod list;
 // Changes that readers asked for.
@@ -51,6 +53,7 @@ use self::detour::Detour;
 use self::nodes::Node;
 use self::row::Fault;
 use self::schema::{OpenError, Schema};
+use self::together::Line;
 use crate::connections::{Answer, MysqlOptions, MysqlServer, NoAnswer, Session, on_engines};
 use crate::store::StoreError;
 
@@ -76,6 +79,7 @@ struct Desk {
     failed: Mutex<Option<(Instant, Arc<OpenError>)>>,
     node: Node,
     detour: Detour,
+    line: Line,
 }
 
 /// Work on one session.
@@ -94,8 +98,8 @@ impl MysqlStore {
             return Err(UrlError::NoDatabase);
         }
         let (schema, failed, node) = (OnceCell::new(), Mutex::default(), Node::new(lease));
-        let detour = Detour::default();
-        Ok(Self { desk: Arc::new(Desk { server, schema, failed, node, detour }) })
+        let (detour, line) = (Detour::default(), Line::default());
+        Ok(Self { desk: Arc::new(Desk { server, schema, failed, node, detour, line }) })
     }
 
     /// One look at the rows. Each statement sees what was committed when it began.
@@ -104,14 +108,7 @@ impl MysqlStore {
         work: impl for<'s> FnOnce(&'s mut Session) -> Work<'s, T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let desk = Arc::clone(&self.desk);
-        on_engines(async move {
-            desk.opened().await?;
-            let mut session = desk.server.session_to_read().await.map_err(Fault::from)?;
-            let answer = work(&mut session).await?;
-            session.give_back();
-            Ok(answer)
-        })
-        .await?
+        on_engines(async move { desk.read(work).await }).await?
     }
 
     /// One change. The work begins and ends its transaction; it is told how often it was tried before.
@@ -157,6 +154,18 @@ impl MysqlStore {
 }
 
 impl Desk {
+    /// See [`MysqlStore::read`]; on the runtime of the connections.
+    async fn read<T>(
+        self: &Arc<Self>,
+        work: impl for<'s> FnOnce(&'s mut Session) -> Work<'s, T>,
+    ) -> Result<T, StoreError> {
+        self.opened().await?;
+        let mut session = self.server.session_to_read().await.map_err(Fault::from)?;
+        let answer = work(&mut session).await?;
+        session.give_back();
+        Ok(answer)
+    }
+
     /// How many bytes of statements go in one packet.
     fn packet_bytes(&self) -> usize {
         self.schema.get().map_or(schema::LEAST_PACKET_BYTES, Schema::packet_bytes)

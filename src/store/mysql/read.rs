@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 
 use super::list::{APPLICATIONS, CHATS, List, MESSAGES};
-use super::row::{self, Columns, Fault};
+use super::row::{self, Fault};
 use super::sql::{fill, one_of};
 use super::{MysqlStore, next_rows, select};
-use crate::connections::Session;
+use crate::connections::{Answer, Session};
 use crate::domain::{
-    Application, ApplicationId, Chat, ChatPlace, Listed, Message, Number, Page, Parent, Tenant, Token,
+    Application, ApplicationId, Chat, ChatPlace, Listed, Message, MessagePlace, Number, Page, Parent, Tenant,
+    Token,
 };
 use crate::store::{Missing, PICK_LIMIT, Read, StoreError};
 
@@ -56,12 +57,7 @@ impl Read for MysqlStore {
         let (id, page) = (tenant.id, page.clone());
         self.read(move |session| {
             Box::pin(async move {
-                let list = List {
-                    prelude: live_application(id),
-                    asked: &[Missing::Application],
-                    select: fill(CHATS.select, &[&id]),
-                    shape: &CHATS,
-                };
+                let list = List { select: fill(CHATS.select, &[&id]), shape: &CHATS };
                 list.of(Parent::Application(id), session, &page).await
             })
         })
@@ -101,12 +97,8 @@ impl Read for MysqlStore {
         let page = page.clone();
         self.read(move |session| {
             Box::pin(async move {
-                let list = List {
-                    prelude: live_chat(place),
-                    asked: &[Missing::Application, Missing::Chat],
-                    select: fill(MESSAGES.select, &[&place.application, &place.chat]),
-                    shape: &MESSAGES,
-                };
+                let select = fill(MESSAGES.select, &[&place.application, &place.chat]);
+                let list = List { select, shape: &MESSAGES };
                 list.of(Parent::Chat(place), session, &page).await
             })
         })
@@ -119,14 +111,7 @@ impl Read for MysqlStore {
         chat: Number,
         number: Number,
     ) -> Result<Result<Message, Missing>, StoreError> {
-        let place = ChatPlace { application: tenant.id, chat };
-        self.read(move |session| {
-            Box::pin(async move {
-                let found = pick(session, place, &[number]).await?;
-                Ok(found.and_then(|mut found| found.pop().ok_or(Missing::Message)))
-            })
-        })
-        .await
+        self.desk.message(MessagePlace { chat: ChatPlace { application: tenant.id, chat }, number }).await
     }
 
     async fn pick(
@@ -165,25 +150,23 @@ pub(super) fn live_application(id: ApplicationId) -> String {
     fill("SELECT 1 FROM applications WHERE id = ? AND deleted_at IS NULL", &[&id])
 }
 
-/// One row where the application is there: 1, and whether the chat is.
-fn live_chat(place: ChatPlace) -> String {
-    fill(
-        "SELECT 1, c.number IS NOT NULL FROM applications a
-         LEFT JOIN chats c ON c.application_id = a.id AND c.number = ? AND c.deleted_at IS NULL
-         WHERE a.id = ? AND a.deleted_at IS NULL",
-        &[&place.chat, &place.application],
-    )
+/// One row where the application is there: whether the chat is, where a chat is asked for. See [`missing`].
+pub(super) fn is_live(parent: Parent) -> String {
+    match parent {
+        Parent::Application(id) => live_application(id),
+        Parent::Chat(ChatPlace { application, chat }) => fill(
+            "SELECT c.number IS NOT NULL FROM applications a
+             LEFT JOIN chats c ON c.application_id = a.id AND c.number = ? AND c.deleted_at IS NULL
+             WHERE a.id = ? AND a.deleted_at IS NULL",
+            &[&chat, &application],
+        ),
+    }
 }
 
-/// Which of the things that a prelude asks for is not there.
-pub(super) fn missing(found: Option<Columns>, asked: &'static [Missing]) -> Result<Option<Missing>, Fault> {
-    let Some(mut found) = found else { return Ok(asked.first().copied()) };
-    for missing in asked {
-        if !found.take::<bool>()? {
-            return Ok(Some(*missing));
-        }
-    }
-    Ok(None)
+/// What is not there, from the answer to [`is_live`].
+pub(super) fn missing(answers: &mut impl Iterator<Item = Answer>) -> Result<Option<Missing>, Fault> {
+    let Some(mut found) = next_rows(answers)?.pop() else { return Ok(Some(Missing::Application)) };
+    Ok((!found.take::<bool>()?).then_some(Missing::Chat))
 }
 
 /// Those of these messages that are there, in any order.
@@ -197,9 +180,9 @@ async fn pick(
          WHERE application_id = ? AND chat_number = ? AND deleted_at IS NULL AND ",
         &[&place.application, &place.chat],
     );
-    let ask = format!("{}; {messages}{}", live_chat(place), one_of("number", numbers));
+    let ask = format!("{}; {messages}{}", is_live(Parent::Chat(place)), one_of("number", numbers));
     let mut answers = session.run(&ask).await?.into_iter();
-    if let Some(missing) = missing(next_rows(&mut answers)?.pop(), &[Missing::Application, Missing::Chat])? {
+    if let Some(missing) = missing(&mut answers)? {
         return Ok(Err(missing));
     }
     let found = next_rows(&mut answers)?;
@@ -212,13 +195,8 @@ async fn applications(
 ) -> Result<Option<Listed<Application, Token>>, Fault> {
     let Some(lowest) = cursor_id(session, page.after.as_ref(), 0).await? else { return Ok(None) };
     let Some(highest) = cursor_id(session, page.before.as_ref(), i64::MAX).await? else { return Ok(None) };
-    let list = List {
-        prelude: "SELECT 1".to_owned(),
-        asked: &[],
-        select: APPLICATIONS.select.to_owned(),
-        shape: &APPLICATIONS,
-    };
-    Ok(list.page(session, page, (lowest, highest)).await?.ok())
+    let list = List { select: APPLICATIONS.select.to_owned(), shape: &APPLICATIONS };
+    list.page(session, page, (lowest, highest)).await.map(Some)
 }
 
 /// The id behind an application's cursor, deleted or not.

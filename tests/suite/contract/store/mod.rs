@@ -140,6 +140,7 @@ laws! {
         applications_are_listed_oldest_first,
         picking_gives_those_that_are_there_in_the_order_asked_for,
         what_is_missing_first_is_named,
+        who_reads_at_the_same_time_is_answered_what_each_asked,
         an_edit_makes_a_new_version_and_the_same_body_none,
         a_change_for_another_version_is_refused,
         a_deleted_message_is_gone_with_its_history_and_its_number_stays_taken,

@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use chat_system::domain::{Body, ChatPlace, MessagePlace, Number, Order, Page, Token};
 use chat_system::store::{Expected, Missing, PAGE_LIMIT_BYTES};
+use tokio::task::JoinSet;
 
 use super::super::things::{in_chat, message, new_chat, number, numbered};
-use super::{ALL, Desk, StoreEngine};
+use super::{ALL, Desk, StoreEngine, tenant_of};
 
 /// What a list of these live numbers must show on this page.
 fn expected_page(live: &[u64], page: &Page<u64>) -> (Vec<u64>, Option<u64>) {
@@ -190,4 +193,42 @@ pub(crate) async fn what_is_missing_first_is_named(engine: &dyn StoreEngine) {
     assert_eq!(desk.store.chats(&gone, &ALL).await.expect("an answer"), Err(Missing::Application));
     assert_eq!(desk.store.application(&gone).await.expect("an answer"), Err(Missing::Application));
     assert_eq!(desk.store.tenant(&Token::fresh().expect("random bits")).await.expect("an answer"), None);
+}
+
+pub(crate) async fn who_reads_at_the_same_time_is_answered_what_each_asked(engine: &dyn StoreEngine) {
+    let desk = Desk::fresh(engine).await;
+    let (tenant, first) = desk.tenant_and_chat().await;
+    let second = desk.chat(&tenant).await;
+    let (gone, in_gone) = desk.tenant_and_chat().await;
+    for chat in [first, second, in_gone] {
+        desk.say(chat, &[format!("{chat:?}: one"), format!("{chat:?}: two")].each_ref().map(String::as_str))
+            .await;
+    }
+    desk.store
+        .delete_message(&tenant, in_chat(second, 2), Expected::Any)
+        .await
+        .expect("an answer")
+        .expect("deleted");
+    desk.store.delete_application(&gone).await.expect("an answer").expect("deleted");
+    let no_chat = ChatPlace { chat: number(9), ..first };
+    let told = |chat: ChatPlace, text| Ok(format!("{chat:?}: {text}"));
+    let expected = [
+        (in_chat(first, 1), told(first, "one")),
+        (in_chat(first, 2), told(first, "two")),
+        (in_chat(first, 3), Err(Missing::Message)),
+        (in_chat(second, 1), told(second, "one")),
+        (in_chat(second, 2), Err(Missing::Message)),
+        (in_chat(no_chat, 1), Err(Missing::Chat)),
+        (in_chat(in_gone, 1), Err(Missing::Application)),
+    ];
+    let mut readers = JoinSet::new();
+    for (place, expected) in expected.iter().cycle().take(300).cloned() {
+        let store = Arc::clone(&desk.store);
+        readers.spawn(async move {
+            let tenant = tenant_of(place.chat.application);
+            let message = store.message(&tenant, place.chat.chat, place.number).await.expect("an answer");
+            assert_eq!(message.map(|message| message.body.as_str().to_owned()), expected, "{place:?}");
+        });
+    }
+    readers.join_all().await;
 }
