@@ -56,9 +56,12 @@ impl Desk {
     /// Asks for those who wait, unless all lanes are taken.
     fn start_next(self: &Arc<Self>) -> Result<(), NoAnswer> {
         let mut line = self.line.inner();
+        if line.under_way == LANES {
+            return Ok(());
+        }
         // Who has gone asks no more.
         line.waiting.retain(|asked| !asked.reply.is_closed());
-        if line.under_way == LANES || line.waiting.is_empty() {
+        if line.waiting.is_empty() {
             return Ok(());
         }
         let batch = match line.waiting.len() {
