@@ -16,7 +16,7 @@ use super::quotas::{lock_accounts, read_accounts};
 use super::row::Fault;
 use super::sql::{LIVE_CHATS, among, apart, greatest_of, numbers_of, one_of};
 use super::{Desk, MysqlStore, commit, next_rows};
-use crate::connections::Session;
+use crate::connections::{Answer, Session};
 use crate::domain::{ChatPlace, Content, Draft, DraftId, KeyUse, Number, Numbered, Parent};
 use crate::store::{HighWater, Keep, Kept, Recalled, StoreError};
 
@@ -272,8 +272,13 @@ pub(super) async fn greatest(
     let mut answers = session.run(&ask.join(";")).await?.into_iter();
     let mut all = Vec::with_capacity(parents.len());
     for _parent in parents {
-        let row = next_rows(&mut answers)?.pop();
-        all.push(row.map(|mut row| row.take()).transpose()?.flatten());
+        all.push(read_greatest(&mut answers)?);
     }
     Ok(all)
+}
+
+/// From the answer to [`greatest_of`].
+pub(super) fn read_greatest(answers: &mut impl Iterator<Item = Answer>) -> Result<Option<Number>, Fault> {
+    let row = next_rows(answers)?.pop();
+    Ok(row.map(|mut row| row.take()).transpose()?.flatten())
 }

@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 
 use mysql_async::Row as SqlRow;
 
-use super::next_rows;
+use super::keep::read_greatest;
 use super::read::{is_live, missing};
 use super::row::{self, Column, Columns, Fault};
 use super::sql::{fill, greatest_of};
 use crate::connections::Session;
-use crate::domain::{Application, Chat, Listed, Message, Order, Page, Parent, Token};
+use crate::domain::{Application, Chat, Listed, Message, Number, Order, Page, Parent, Token};
 use crate::store::{Missing, PAGE_LIMIT_BYTES, json_bytes};
 
 /// Rows read at most for one page, tombstones included: a page of a list with a long deleted stretch ends early.
@@ -93,9 +93,7 @@ impl<T: Send> List<T, u64> {
             if let Some(missing) = missing(&mut answers)? {
                 return Ok(Err(missing));
             }
-            let greatest: Option<Option<u64>> =
-                next_rows(&mut answers)?.pop().map(|mut row| row.take()).transpose()?;
-            let greatest = greatest.flatten().unwrap_or(0);
+            let greatest = read_greatest(&mut answers)?.map_or(0, Number::get);
             listed.cursor = listed.cursor.map(|cursor| cursor.min(greatest));
         }
         Ok(Ok(listed))

@@ -124,11 +124,12 @@ impl Read for MysqlStore {
         let numbers: Vec<Number> = numbers.iter().copied().take(PICK_LIMIT).collect();
         self.read(move |session| {
             Box::pin(async move {
-                let Ok(found) = pick(session, place, &numbers).await? else {
-                    return pick(session, place, &[]).await;
+                let in_order = |found: Vec<Message>| {
+                    let asked =
+                        numbers.iter().filter_map(|number| found.iter().find(|it| it.number == *number));
+                    asked.cloned().collect()
                 };
-                let asked = numbers.iter().filter_map(|number| found.iter().find(|it| it.number == *number));
-                Ok(Ok(asked.cloned().collect()))
+                Ok(pick(session, place, &numbers).await?.map(in_order))
             })
         })
         .await

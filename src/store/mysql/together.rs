@@ -1,7 +1,7 @@
 //! Messages that are asked for one by one are looked up together: what comes while others are under way shares the next
 //! round trip. Nobody joins what was sent already, so that a reader sees what was committed before it asked.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -75,7 +75,7 @@ impl Desk {
     }
 
     async fn answer(self: &Arc<Self>, batch: Vec<Asked>) {
-        let places: HashSet<MessagePlace> = batch.iter().map(|asked| asked.place).collect();
+        let places: BTreeSet<MessagePlace> = batch.iter().map(|asked| asked.place).collect();
         let found = self.read(|session| Box::pin(async move { look_up(session, &places).await })).await;
         let found = found.map_err(Arc::new);
         for Asked { place, reply } in batch {
@@ -114,7 +114,7 @@ fn shared(error: &Arc<StoreError>) -> StoreError {
 /// What is there takes one round trip. Why something is not is asked in a second.
 async fn look_up(
     session: &mut Session,
-    places: &HashSet<MessagePlace>,
+    places: &BTreeSet<MessagePlace>,
 ) -> Result<HashMap<MessagePlace, Found>, Fault> {
     let mut found = HashMap::with_capacity(places.len());
     for mut row in select(session, &messages(places)).await? {
@@ -144,13 +144,12 @@ async fn look_up(
 
 /// Those of these messages that are there, whose chat and application are: a range of the primary key each chat, for
 /// either kind of server.
-fn messages(places: &HashSet<MessagePlace>) -> String {
+fn messages(places: &BTreeSet<MessagePlace>) -> String {
     let mut of_chats: BTreeMap<ChatPlace, Vec<Number>> = BTreeMap::new();
     for place in places {
         of_chats.entry(place.chat).or_default().push(place.number);
     }
-    let of_chats = of_chats.into_iter().map(|(ChatPlace { application, chat }, mut numbers)| {
-        numbers.sort_unstable();
+    let of_chats = of_chats.into_iter().map(|(ChatPlace { application, chat }, numbers)| {
         let range = "(m.application_id = ? AND m.chat_number = ? AND ";
         fill(range, &[&application, &chat]) + &one_of("m.number", &numbers) + ")"
     });
