@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Row};
+use mysql_async::{Conn, Row, Value};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
@@ -70,6 +70,32 @@ impl Session {
         };
         let end = self.call(work).await?;
         // Closing is cheaper than reading to the end what nobody wants.
+        self.is_clean = end.is_continue();
+        Ok(())
+    }
+
+    /// Reads row by row what a statement finds with these parameters; `see` breaks off what it does not want to see.
+    /// The server reads the statement once a connection, and answers in binary.
+    ///
+    /// # Errors
+    /// That of the statement, or of the connection.
+    pub async fn each_prepared(
+        &mut self,
+        statement: &str,
+        parameters: &[i64],
+        mut see: impl FnMut(Row) -> ControlFlow<()> + Send,
+    ) -> Result<(), MysqlError> {
+        let parameters: Vec<Value> = parameters.iter().map(|&parameter| parameter.into()).collect();
+        let work = async |conn: &mut Conn| {
+            let mut result = conn.exec_iter(statement, parameters).await?;
+            while let Some(row) = result.next().await? {
+                if see(row).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        };
+        let end = self.call(work).await?;
         self.is_clean = end.is_continue();
         Ok(())
     }

@@ -8,7 +8,7 @@ use mysql_async::Row as SqlRow;
 use super::keep::read_greatest;
 use super::read::{is_live, missing};
 use super::row::{self, Column, Columns, Fault};
-use super::sql::{fill, greatest_of};
+use super::sql::greatest_of;
 use crate::connections::Session;
 use crate::domain::{Application, Chat, Listed, Message, Number, Order, Page, Parent, Token};
 use crate::store::{Missing, PAGE_LIMIT_BYTES, json_bytes};
@@ -21,8 +21,9 @@ const PORTION_ROWS: usize = 1_000;
 /// What a list holds, and how its rows are read. A row is its position, whether it is a tombstone, what names its
 /// place, and the item.
 pub(super) struct Shape<T, C> {
-    /// Ends where a condition may follow.
-    pub(super) select: &'static str,
+    /// Has a parameter for each id of what the list belongs to, finds nothing where that is not there, and ends where a
+    /// condition may follow.
+    select: &'static str,
     /// The column of the position.
     position: &'static str,
     item: fn(&mut Columns) -> Result<T, Fault>,
@@ -31,7 +32,7 @@ pub(super) struct Shape<T, C> {
     adjoins: fn(Option<&C>, &C) -> bool,
 }
 
-pub(super) const CHATS: Shape<Chat, u64> = Shape {
+pub(super) static CHATS: Shape<Chat, u64> = Shape {
     select: "SELECT c.number, c.deleted_at IS NOT NULL, c.number,
                     c.number, COALESCE(k.messages_count, 0), c.created_at, c.updated_at
              FROM chats c JOIN applications a ON a.id = c.application_id
@@ -42,7 +43,7 @@ pub(super) const CHATS: Shape<Chat, u64> = Shape {
     weigh_bytes: |_chat| 0,
     adjoins: is_next_number,
 };
-pub(super) const MESSAGES: Shape<Message, u64> = Shape {
+pub(super) static MESSAGES: Shape<Message, u64> = Shape {
     select: "SELECT m.number, m.deleted_at IS NOT NULL, m.number,
                     m.number, m.body, m.version, m.created_at, m.updated_at
              FROM messages m JOIN chats c ON c.application_id = m.application_id AND c.number = m.chat_number
@@ -53,7 +54,7 @@ pub(super) const MESSAGES: Shape<Message, u64> = Shape {
     weigh_bytes: |message| json_bytes(message.body.as_str()),
     adjoins: is_next_number,
 };
-pub(super) const APPLICATIONS: Shape<Application, Token> = Shape {
+pub(super) static APPLICATIONS: Shape<Application, Token> = Shape {
     select: "SELECT id, deleted_at IS NOT NULL, token,
                     token, name, COALESCE(chats_count, 0), created_at, updated_at
              FROM applications LEFT JOIN application_counters ON application_id = id
@@ -69,24 +70,21 @@ fn is_next_number(before: Option<&u64>, place: &u64) -> bool {
     *place == before.copied().unwrap_or(0) + 1
 }
 
-/// A list of what belongs to something, or of all there is.
-pub(super) struct List<T: 'static, C: 'static> {
-    /// The select of the shape, filled in. It finds nothing where what the list belongs to is not there.
-    pub(super) select: String,
-    pub(super) shape: &'static Shape<T, C>,
-}
-
-impl<T: Send> List<T, u64> {
+impl<T: Send> Shape<T, u64> {
     /// Children of a parent. What is still to come is never passed, not even by asking for what comes after it.
     pub(super) async fn of(
-        &self,
+        &'static self,
         parent: Parent,
         session: &mut Session,
         page: &Page<u64>,
     ) -> Result<Result<Listed<T, u64>, Missing>, Fault> {
         let clamp = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let of = match parent {
+            Parent::Application(application) => vec![application.0],
+            Parent::Chat(place) => vec![place.application.0, clamp(place.chat.get())],
+        };
         let bounds = (page.after.map_or(0, clamp), page.before.map_or(i64::MAX, clamp));
-        let mut listed = self.page(session, page, bounds).await?;
+        let mut listed = self.page(&of, session, page, bounds).await?;
         if listed.items.is_empty() {
             let ask = format!("{}; {}", is_live(parent), greatest_of(parent));
             let mut answers = session.run(&ask).await?.into_iter();
@@ -100,21 +98,24 @@ impl<T: Send> List<T, u64> {
     }
 }
 
-impl<T: Send, C: Column + Clone + Send> List<T, C> {
+impl<T: Send, C: Column + Clone + Send> Shape<T, C> {
     /// Reads one page: until it is full, heavy, or has been looked for long enough. Both bounds are excluded.
     pub(super) async fn page(
-        &self,
+        &'static self,
+        of: &[i64],
         session: &mut Session,
         page: &Page<C>,
         bounds: (i64, i64),
     ) -> Result<Listed<T, C>, Fault> {
         let (mut lowest, mut highest) = bounds;
-        let mut reader = Reader::new(self.shape, page);
+        let mut reader = Reader::new(self, page);
         let mut portion = page.limit + 1;
         loop {
-            let ask = self.portion(page.order, (lowest, highest), portion);
+            let statement = self.statement(page.order);
+            let rows = i64::try_from(portion).unwrap_or(i64::MAX);
+            let parameters = [of, &[lowest, highest, rows]].concat();
             let (mut seen, mut fault) = (0, None);
-            let read = session.each(&ask, |_statement, row| {
+            let read = session.each_prepared(&statement, &parameters, |row| {
                 seen += 1;
                 let end = reader.see(row).unwrap_or_else(|unreadable| {
                     fault = Some(unreadable);
@@ -138,15 +139,14 @@ impl<T: Send, C: Column + Clone + Send> List<T, C> {
         }
     }
 
-    fn portion(&self, order: Order, (lowest, highest): (i64, i64), rows: usize) -> String {
-        let Shape { position, .. } = self.shape;
+    /// Its parameters: what the list belongs to, both bounds, and how many rows.
+    fn statement(&self, order: Order) -> String {
+        let Self { select, position, .. } = self;
         let direction = match order {
             Order::Ascending => "",
             Order::Descending => "DESC",
         };
-        let portion =
-            format!(" AND {position} > ? AND {position} < ? ORDER BY {position} {direction} LIMIT ?");
-        format!("{}{}", self.select, fill(&portion, &[&lowest, &highest, &rows]))
+        format!("{select} AND {position} > ? AND {position} < ? ORDER BY {position} {direction} LIMIT ?")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::list::{APPLICATIONS, CHATS, List, MESSAGES};
+use super::list::{APPLICATIONS, CHATS, MESSAGES};
 use super::row::{self, Fault};
 use super::sql::{fill, one_of};
 use super::{MysqlStore, next_rows, select};
@@ -56,10 +56,7 @@ impl Read for MysqlStore {
     ) -> Result<Result<Listed<Chat, u64>, Missing>, StoreError> {
         let (id, page) = (tenant.id, page.clone());
         self.read(move |session| {
-            Box::pin(async move {
-                let list = List { select: fill(CHATS.select, &[&id]), shape: &CHATS };
-                list.of(Parent::Application(id), session, &page).await
-            })
+            Box::pin(async move { CHATS.of(Parent::Application(id), session, &page).await })
         })
         .await
     }
@@ -96,11 +93,7 @@ impl Read for MysqlStore {
         let place = ChatPlace { application: tenant.id, chat };
         let page = page.clone();
         self.read(move |session| {
-            Box::pin(async move {
-                let select = fill(MESSAGES.select, &[&place.application, &place.chat]);
-                let list = List { select, shape: &MESSAGES };
-                list.of(Parent::Chat(place), session, &page).await
-            })
+            Box::pin(async move { MESSAGES.of(Parent::Chat(place), session, &page).await })
         })
         .await
     }
@@ -196,8 +189,7 @@ async fn applications(
 ) -> Result<Option<Listed<Application, Token>>, Fault> {
     let Some(lowest) = cursor_id(session, page.after.as_ref(), 0).await? else { return Ok(None) };
     let Some(highest) = cursor_id(session, page.before.as_ref(), i64::MAX).await? else { return Ok(None) };
-    let list = List { select: APPLICATIONS.select.to_owned(), shape: &APPLICATIONS };
-    list.page(session, page, (lowest, highest)).await.map(Some)
+    APPLICATIONS.page(&[], session, page, (lowest, highest)).await.map(Some)
 }
 
 /// The id behind an application's cursor, deleted or not.

@@ -114,7 +114,7 @@ impl Columns {
     }
 }
 
-/// What a column holds. Servers answer to text with text.
+/// What a column holds. Servers answer to text with text, to prepared statements with numbers.
 pub(super) trait Column: Sized {
     fn read(value: Value) -> Option<Self>;
 }
@@ -123,9 +123,7 @@ impl Column for Vec<u8> {
     fn read(value: Value) -> Option<Self> {
         match value {
             Value::Bytes(bytes) => Some(bytes),
-            Value::Int(number) => Some(number.to_string().into_bytes()),
-            Value::UInt(number) => Some(number.to_string().into_bytes()),
-            Value::NULL | Value::Float(_) | Value::Double(_) | Value::Date(..) | Value::Time(..) => None,
+            _no_text => None,
         }
     }
 }
@@ -138,7 +136,11 @@ impl Column for String {
 
 impl Column for i64 {
     fn read(value: Value) -> Option<Self> {
-        String::read(value)?.parse().ok()
+        match value {
+            Value::Int(number) => Some(number),
+            Value::UInt(number) => number.try_into().ok(),
+            text => String::read(text)?.parse().ok(),
+        }
     }
 }
 
