@@ -1,8 +1,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Row, Value};
+use mysql_async::prelude::{Protocol, Queryable as _};
+use mysql_async::{Conn, QueryResult, Row, Value};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
@@ -52,29 +52,12 @@ impl Session {
     pub async fn each(
         &mut self,
         statements: &str,
-        mut see: impl FnMut(usize, Row) -> ControlFlow<()> + Send,
+        see: impl FnMut(usize, Row) -> ControlFlow<()> + Send,
     ) -> Result<(), MysqlError> {
-        let work = async |conn: &mut Conn| {
-            let mut result = conn.query_iter(statements).await?;
-            let mut statement = 0;
-            while result.columns().is_some() {
-                while let Some(row) = result.next().await? {
-                    if see(statement, row).is_break() {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                }
-                statement += 1;
-            }
-            result.drop_result().await?;
-            Ok(ControlFlow::Continue(()))
-        };
-        let end = self.call(work).await?;
-        // Closing is cheaper than reading to the end what nobody wants.
-        self.is_clean = end.is_continue();
-        Ok(())
+        self.read(async |conn: &mut Conn| read_each(conn.query_iter(statements).await?, see).await).await
     }
 
-    /// Reads row by row what a statement finds with these parameters; `see` breaks off what it does not want to see.
+    /// Reads row by row what one statement finds with these parameters; `see` breaks off what it does not want to see.
     /// The server reads the statement once a connection, and answers in binary.
     ///
     /// # Errors
@@ -86,16 +69,17 @@ impl Session {
         mut see: impl FnMut(Row) -> ControlFlow<()> + Send,
     ) -> Result<(), MysqlError> {
         let parameters: Vec<Value> = parameters.iter().map(|&parameter| parameter.into()).collect();
-        let work = async |conn: &mut Conn| {
-            let mut result = conn.exec_iter(statement, parameters).await?;
-            while let Some(row) = result.next().await? {
-                if see(row).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            Ok(ControlFlow::Continue(()))
-        };
+        let see = |_statement, row| see(row);
+        self.read(async |conn: &mut Conn| read_each(conn.exec_iter(statement, parameters).await?, see).await)
+            .await
+    }
+
+    async fn read(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Conn) -> Result<ControlFlow<()>, mysql_async::Error>,
+    ) -> Result<(), MysqlError> {
         let end = self.call(work).await?;
+        // Closing is cheaper than reading to the end what nobody wants.
         self.is_clean = end.is_continue();
         Ok(())
     }
@@ -123,6 +107,24 @@ impl Session {
             drop(self.conn.take());
         }
     }
+}
+
+/// Shows every row of each statement's answer, unless it is broken off.
+async fn read_each<P: Protocol>(
+    mut result: QueryResult<'_, '_, P>,
+    mut see: impl FnMut(usize, Row) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, mysql_async::Error> {
+    let mut statement = 0;
+    while result.columns().is_some() {
+        while let Some(row) = result.next().await? {
+            if see(statement, row).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        statement += 1;
+    }
+    result.drop_result().await?;
+    Ok(ControlFlow::Continue(()))
 }
 
 impl Drop for Session {

@@ -110,8 +110,8 @@ impl<T: Send, C: Column + Clone + Send> Shape<T, C> {
         let (mut lowest, mut highest) = bounds;
         let mut reader = Reader::new(self, page);
         let mut portion = page.limit + 1;
+        let statement = self.statement(page.order);
         loop {
-            let statement = self.statement(page.order);
             let rows = i64::try_from(portion).unwrap_or(i64::MAX);
             let parameters = [of, &[lowest, highest, rows]].concat();
             let (mut seen, mut fault) = (0, None);
