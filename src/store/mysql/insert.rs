@@ -28,19 +28,22 @@ pub(super) fn begin(parents: &[Parent]) -> String {
 
 /// Begins a transaction as [`begin`] does, and fails where a parent is not there or an application has a quota: by a row
 /// that no table takes ([`Fault::is_guarded`]). What follows in the same packet is then not looked at.
+///
+/// Whether there is a quota is asked by a statement behind that which locked the applications: a statement sees what was
+/// committed when it began, which for the first was before it waited for whoever was setting one.
 pub(super) fn begin_guarded(parents: &[Parent]) -> String {
     let (applications, chats) = locked(parents);
     let (all_applications, all_chats) = (applications.len(), chats.len());
     let has_quota = one_of("application_id", &applications);
     let applications = one_of("id", &applications);
     let chats = among("application_id", "number", chats);
+    let fail = "INSERT INTO messages (application_id, chat_number, number, id, body, version, created_at, updated_at)
+         SELECT NULL, 1, 1, '', '', 1, 0, 0 FROM DUAL WHERE";
     format!(
         "START TRANSACTION;
-         INSERT INTO messages (application_id, chat_number, number, id, body, version, created_at, updated_at)
-         SELECT NULL, 1, 1, '', '', 1, 0, 0 FROM DUAL
-         WHERE {all_applications} <> (SELECT COUNT(*) FROM applications FORCE INDEX (PRIMARY)
-                 WHERE {applications} AND deleted_at IS NULL LOCK IN SHARE MODE)
-             OR {all_chats} <> (SELECT COUNT(*) FROM chats FORCE INDEX (PRIMARY)
+         {fail} {all_applications} <> (SELECT COUNT(*) FROM applications FORCE INDEX (PRIMARY)
+             WHERE {applications} AND deleted_at IS NULL LOCK IN SHARE MODE);
+         {fail} {all_chats} <> (SELECT COUNT(*) FROM chats FORCE INDEX (PRIMARY)
                  WHERE {chats} AND deleted_at IS NULL LOCK IN SHARE MODE)
              OR EXISTS (SELECT 1 FROM quotas WHERE {has_quota}); "
     )

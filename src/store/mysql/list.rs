@@ -15,8 +15,11 @@ use crate::store::{Missing, PAGE_LIMIT_BYTES, json_bytes};
 
 /// Rows read at most for one page, tombstones included: a page of a list with a long deleted stretch ends early.
 const SCAN_LIMIT_ROWS: usize = 50_000;
-/// Rows of a portion after the first, at least.
-const PORTION_ROWS: usize = 1_000;
+/// Rows of a portion after the first, at least. So many are read to the end where the page has ended: to break off costs
+/// the connection.
+const SMALL_PORTION_ROWS: usize = 32;
+/// Rows of a portion at most, unless the page itself is larger: portions grow as long as all their rows are deleted.
+const LARGE_PORTION_ROWS: usize = 1_000;
 
 /// What a list holds, and how its rows are read. A row is its position, whether it is a tombstone, what names its
 /// place, and the item.
@@ -115,14 +118,17 @@ impl<T: Send, C: Column + Clone + Send> Shape<T, C> {
             let rows = i64::try_from(portion).unwrap_or(i64::MAX);
             let parameters = [of, &[lowest, highest, rows]].concat();
             let (mut seen, mut fault) = (0, None);
+            let items_before = reader.listed.items.len();
             let read = session.each_prepared(&statement, &parameters, |row| {
                 seen += 1;
-                let end = reader.see(row).unwrap_or_else(|unreadable| {
-                    fault = Some(unreadable);
-                    ControlFlow::Break(())
-                });
-                // Behind the last row nothing is left to break off, which would cost the connection.
-                if seen < portion { end } else { ControlFlow::Continue(()) }
+                if !reader.is_done && fault.is_none() {
+                    fault = reader.see(row).err();
+                }
+                let is_over = reader.is_done || fault.is_some();
+                match is_over && portion - seen > SMALL_PORTION_ROWS {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
             });
             read.await?;
             if let Some(fault) = fault {
@@ -135,7 +141,9 @@ impl<T: Send, C: Column + Clone + Send> Shape<T, C> {
                 Order::Ascending => lowest = reader.position,
                 Order::Descending => highest = reader.position,
             }
-            portion = portion.max(PORTION_ROWS);
+            let items = reader.listed.items.len();
+            let longer = if items == items_before { (portion * 4).min(LARGE_PORTION_ROWS) } else { 0 };
+            portion = (page.limit - items + 1).max(SMALL_PORTION_ROWS).max(longer);
         }
     }
 
@@ -183,16 +191,18 @@ impl<T, C: Column + Clone> Reader<T, C> {
         }
     }
 
-    fn see(&mut self, row: SqlRow) -> Result<ControlFlow<()>, Fault> {
+    fn see(&mut self, row: SqlRow) -> Result<(), Fault> {
         let mut row = Columns::from(row);
         self.position = row.take()?;
         let tombstone: bool = row.take()?;
         let full = self.listed.items.len() >= self.limit || self.bytes >= PAGE_LIMIT_BYTES;
         if !tombstone && full {
-            return Ok(self.end(self.last_item.clone()));
+            self.end(self.last_item.clone());
+            return Ok(());
         }
         if self.scanned >= SCAN_LIMIT_ROWS {
-            return Ok(self.end(self.last_passed.clone()));
+            self.end(self.last_passed.clone());
+            return Ok(());
         }
         self.scanned += 1;
         let place: C = row.take()?;
@@ -207,12 +217,11 @@ impl<T, C: Column + Clone> Reader<T, C> {
             self.last_item = Some(place.clone());
         }
         self.last_passed = Some(place);
-        Ok(ControlFlow::Continue(()))
+        Ok(())
     }
 
-    fn end(&mut self, next: Option<C>) -> ControlFlow<()> {
+    fn end(&mut self, next: Option<C>) {
         self.listed.next = next;
         self.is_done = true;
-        ControlFlow::Break(())
     }
 }

@@ -1,9 +1,10 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_system::connections::MysqlOptions;
-use chat_system::domain::{Numbered, Parent};
-use chat_system::store::{Keep as _, Kept, Nodes as _, Read as _, StoreError};
+use chat_system::domain::{MessagePlace, Numbered, Order, Page, Parent};
+use chat_system::store::{Edit as _, Expected, Keep as _, Kept, Nodes as _, Read as _, StoreError};
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
@@ -24,6 +25,7 @@ on_servers! {
     keeps_that_cross_end_dense,
     a_keep_waits_for_whoever_changes_its_parents,
     a_session_that_broke_is_nobody_elses,
+    pages_over_deleted_rows_keep_their_connection,
     a_server_that_takes_smaller_packets_than_before_is_sent_smaller_ones,
 }
 
@@ -109,18 +111,30 @@ async fn a_node_that_is_stopped_in_the_middle_of_a_transaction_loses_its_locks_w
 
 async fn a_keep_waits_for_whoever_changes_its_parents(kind: Kind) {
     let Some(place) = InDatabase::shared(kind).await else { return };
-    for table in ["applications", "chats"] {
+    for what in ["application", "chat", "quota"] {
         let store = place.node(options());
         let desk = place.desk(Arc::clone(&store)).await;
         let (tenant, chat) = desk.tenant_and_chat().await;
         desk.say(chat, &["one"]).await;
-        let its = match table {
-            "applications" => format!("id = {}", tenant.id.0),
-            _ => format!("application_id = {} AND number = {}", tenant.id.0, chat.chat),
+        let (id, number) = (tenant.id.0, chat.chat);
+        let (change, expected) = match what {
+            "application" => {
+                (format!("UPDATE applications SET deleted_at = 1 WHERE id = {id}"), Kept::NoParent)
+            }
+            "chat" => (
+                format!("UPDATE chats SET deleted_at = 1 WHERE application_id = {id} AND number = {number}"),
+                Kept::NoParent,
+            ),
+            _ => (
+                format!(
+                    "SELECT id FROM applications WHERE id = {id} FOR UPDATE;
+                     INSERT INTO quotas (application_id, max_bytes, chats) VALUES ({id}, 0, 1)"
+                ),
+                Kept::OverQuota,
+            ),
         };
         let mut changes = Conn::from_url(place.url()).await.expect("a connection");
-        let delete = format!("START TRANSACTION; UPDATE {table} SET deleted_at = 1 WHERE {its}");
-        changes.query_drop(delete).await.expect("a lock");
+        changes.query_drop(format!("START TRANSACTION; {change}")).await.expect("a lock");
         let late =
             tokio::spawn(async move { store.keep(Arc::new([numbered(message(chat, "late"), 2)])).await });
         let waiting = format!(
@@ -139,8 +153,8 @@ async fn a_keep_waits_for_whoever_changes_its_parents(kind: Kind) {
         };
         eventually(SOON, "the keep waits", waits).await;
         assert!(!late.is_finished());
-        changes.query_drop("COMMIT").await.expect("deleted");
-        assert_eq!(late.await.expect("an end").expect("kept"), [Kept::NoParent], "{table}");
+        changes.query_drop("COMMIT").await.expect("changed");
+        assert_eq!(late.await.expect("an end").expect("kept"), [expected], "{what}");
     }
 }
 
@@ -263,6 +277,41 @@ async fn a_session_that_broke_is_nobody_elses(kind: Kind) {
         let read = store.chat(&tenant, chat.chat).await.expect("an answer").expect("a chat");
         assert_eq!(read.number, chat.chat);
     }
+}
+
+async fn pages_over_deleted_rows_keep_their_connection(kind: Kind) {
+    let Some(place) = InDatabase::shared(kind).await else { return };
+    let store = place.node(MysqlOptions { connections: 1, lease: SOON, ..options() });
+    let desk = place.desk(Arc::clone(&store)).await;
+    let (tenant, chat) = desk.tenant_and_chat().await;
+    desk.say(chat, &["hello"; 300]).await;
+    let connections =
+        format!("SELECT id FROM information_schema.processlist WHERE db = '{}'", place.database);
+    let mut seen: HashSet<u64> = HashSet::new();
+    // One of a page, half of another, and most of a third.
+    let gone = [3].into_iter().chain((51..100).step_by(2)).chain(110..140);
+    let gone: HashSet<u64> = gone.collect();
+    for at in &gone {
+        let place = MessagePlace { chat, number: number(*at) };
+        store.delete_message(&tenant, place, Expected::Any).await.expect("an answer").expect("deleted");
+    }
+    for order in [Order::Ascending, Order::Descending] {
+        for after in (0..300).step_by(10) {
+            let page = Page { limit: 50, after: Some(after), before: None, order };
+            let listed = store.messages(&tenant, chat.chat, &page).await.expect("an answer").expect("a chat");
+            let left: Vec<u64> = (after + 1..=300).filter(|at| !gone.contains(at)).collect();
+            let expected: Vec<u64> = match order {
+                Order::Ascending => left.into_iter().take(50).collect(),
+                Order::Descending => left.into_iter().rev().take(50).collect(),
+            };
+            let numbers: Vec<u64> = listed.items.iter().map(|it| it.number.get()).collect();
+            assert_eq!(numbers, expected, "{order:?} after {after}");
+            // Whoever reads next makes a connection where this page has closed its own.
+            store.chat(&tenant, chat.chat).await.expect("an answer").expect("a chat");
+            seen.extend(ask(&place.server, &connections).await.into_iter().map(mysql_async::from_row::<u64>));
+        }
+    }
+    assert!(seen.len() <= 2, "one that reads and one that writes: {seen:?}");
 }
 
 async fn a_server_that_takes_smaller_packets_than_before_is_sent_smaller_ones(kind: Kind) {
