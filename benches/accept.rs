@@ -7,18 +7,18 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use crate::support::servers::Kind;
-use crate::support::{chat, messages};
+use crate::support::{chat, messages, redis_options};
 use chat_system::domain::{BatchId, Parent};
 use chat_system::intake::Intake;
 use chat_system::intake::memory::MemoryIntake;
-use chat_system::intake::redis::{RedisIntake, RedisOptions};
+use chat_system::intake::redis::RedisIntake;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 
 fn accept(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let place = chat(1, 1);
     let mut group = criterion.benchmark_group("accept");
-    for batch in [1_usize, 50, 500] {
+    for batch in [1_usize, 50, 500, 1_000] {
         let drafts = messages(place, batch);
         group.throughput(Throughput::Elements(batch as u64));
         group.bench_function(BenchmarkId::new("memory intake", batch), |bencher| {
@@ -53,22 +53,15 @@ fn accept_on_redis(criterion: &mut Criterion) {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let place = chat(1, 1);
-    let options = RedisOptions {
-        lease: Duration::from_secs(3_600),
-        key_hold: Duration::ZERO,
-        timeout: Duration::from_secs(10),
-        tls_ca: None,
-        connections: 1,
-    };
     let open = LazyCell::new(|| {
         let server = Kind::Redis8.shared().expect("a server");
-        let intake = RedisIntake::new(&server, options).expect("an intake");
+        let intake = RedisIntake::new(&server, redis_options(Duration::from_secs(3_600))).expect("an intake");
         runtime.block_on(intake.raise(&[(Parent::Chat(place), None)])).expect("raised");
         let raw = redis::Client::open(server).and_then(|client| client.get_connection());
         (intake, RefCell::new(raw.expect("a connection")))
     });
     let mut group = criterion.benchmark_group("accept on Redis");
-    for batch in [1_usize, 100, 500, 1_000] {
+    for batch in [1_usize, 50, 500, 1_000] {
         let drafts = messages(place, batch);
         group.throughput(Throughput::Elements(batch as u64));
         group.bench_function(BenchmarkId::new("Redis intake", batch), |bencher| {

@@ -5,17 +5,17 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use mysql_async::Conn;
 use tokio::runtime::Runtime;
 
 use crate::support::http::{Connection, Until, create, flood, get, load, new_application, post, start_bare};
-use crate::support::raw::{insert_mysql, insert_sqlite, open_sqlite};
-use crate::support::service::{PATIENT, Service, Stack};
-use crate::support::{fresh_chat, mysql_store, numbered, store_with_chat};
-use chat_system::domain::{ChatPlace, Numbered};
+use crate::support::raw::Raw;
+use crate::support::service::{PATIENT, Service, Stack, program_bytes};
+use crate::support::{machine, median, percentile};
 
 /// Chats of the load that is spread.
 const CHATS: usize = 10_000;
+/// Messages that are few, and how often the cost of one more is measured.
+const FEW: u64 = 10_000;
 /// Where the table stands, and between which lines.
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.md");
 const BEGIN: &str = "<!-- load-tests/compare writes from here -->\n";
@@ -37,8 +37,8 @@ struct Options {
     /// On embedded engines only
     #[arg(long)]
     embedded: bool,
-    /// Write the table into docs/performance.md
-    #[arg(long)]
+    /// Write both tables into docs/performance.md
+    #[arg(long, conflicts_with = "embedded")]
     write: bool,
     /// What cargo says to every benchmark
     #[arg(long, hide = true)]
@@ -53,6 +53,7 @@ pub fn run(line: impl Iterator<Item = String>) {
     if !options.embedded && Stack::has_servers() {
         stacks.push(runtime.block_on(Stack::on_servers()));
     }
+    assert!(!options.write || stacks.len() == 2, "without servers there is no second table to write");
     let mut tables = String::new();
     for stack in stacks {
         let unindexed = runtime.block_on(stack.beside()).without_search();
@@ -61,7 +62,7 @@ pub fn run(line: impl Iterator<Item = String>) {
     }
     let text = format!(
         "{}; the median of {} rounds of {} ms each.\n{tables}",
-        machine(),
+        machine::name(),
         options.rounds,
         options.millis
     );
@@ -113,6 +114,7 @@ type Measured = (String, Aim, (f64, f64));
 struct Sides {
     ours: Service,
     chats: String,
+    stack: Stack,
     /// The same, with nobody where search should be.
     unindexed: (String, Service),
     bare: std::net::SocketAddr,
@@ -133,17 +135,15 @@ impl Sides {
         let large = match options.messages {
             None => None,
             Some(messages) => {
-                let service = Service::start(&stack.beside().await, &PATIENT);
-                let chats = with_chats(&service).await;
-                let fill = [create(&format!("{chats}/1/messages"))];
-                load(service.address, &fill, 512, Until::Times(messages.div_ceil(512))).await;
+                let (chats, service) = with_messages(&stack.beside().await, messages).await;
                 Some((messages, chats, service))
             }
         };
         let crowded = Service::start(&stack.beside().await, &["--queue-limit", "1000"]);
         let crowded = (with_chats(&crowded).await, crowded);
         let each = Duration::from_millis(options.millis);
-        Self { ours, chats, unindexed, crowded, bare: start_bare(), raw: Raw::open(stack).await, large, each }
+        let (stack, raw) = (stack.clone(), Raw::open(stack).await);
+        Self { ours, chats, stack, unindexed, crowded, bare: start_bare(), raw, large, each }
     }
 
     async fn round(&mut self) -> Vec<Measured> {
@@ -175,16 +175,9 @@ impl Sides {
                     Aim::AtLeast(0.8),
                     (ours, spread),
                 ));
-                if let Some((messages, chats, service)) = &self.large {
-                    let large = self.cost(service, chats).await;
-                    let new = self.cost(&self.ours, &self.chats).await;
-                    let name = format!(
-                        "processor time of one create, µs, beside {messages} messages and more : beside few"
-                    );
-                    measured.push((name, Aim::AtMost(1.1), (large * 1e6, new * 1e6)));
-                }
             }
         }
+        measured.extend(self.among_many().await);
         let bare = self.median(self.bare, &create("/create")).await;
         let engines = self.raw.median(self.each).await;
         let (unindexed_chats, unindexed) = &self.unindexed;
@@ -221,6 +214,7 @@ impl Sides {
         self.idle().await;
         let crowded = flood(service.address, &hot, 4_000, 2.0 * peak, self.each).await;
         let goodput = crowded.kept.len() as f64 / crowded.elapsed.as_secs_f64();
+        self.idle().await;
         let bare = flood(self.bare, &create("/create"), 4_000, 2.0 * peak, self.each).await;
         let to_refuse = percentile(crowded.refused, 95) * 1e6;
         let to_answer = percentile(bare.kept, 95) * 1e6;
@@ -235,14 +229,40 @@ impl Sides {
         ]
     }
 
+    /// Beside very many messages, where that was asked for: what one more costs, beside a new service with a few; and
+    /// the service started anew, where nothing of it is on servers.
+    async fn among_many(&mut self) -> Vec<Measured> {
+        let Some((messages, chats, mut large)) = self.large.take() else { return Vec::new() };
+        let (few_chats, few) = with_messages(&self.stack.beside().await, FEW).await;
+        large.idle().await;
+        self.idle().await;
+        let (many, few) = (cost(&large, &chats).await, cost(&few, &few_chats).await);
+        let name = format!("processor time of one create, µs, beside {messages} messages : beside {FEW}");
+        let mut measured = vec![(name, Aim::AtMost(1.1), (many * 1e6, few * 1e6))];
+        if self.stack.url("--store").is_none() {
+            let ready = large.start_again().await.as_secs_f64() * 1e3;
+            large.idle().await;
+            let (resident, program) = (large.resident_bytes() as f64 / 1e6, program_bytes() as f64 / 1e6);
+            measured.extend([
+                (
+                    format!("from start to ready on {messages} messages, ms : 300"),
+                    Aim::AtMost(1.0),
+                    (ready, 300.0),
+                ),
+                ("memory when idle then, MB : 40".to_owned(), Aim::AtMost(1.0), (resident, 40.0)),
+                ("the program, MB : 40".to_owned(), Aim::AtMost(1.0), (program, 40.0)),
+            ]);
+        }
+        self.large = Some((messages, chats, large));
+        measured
+    }
+
     /// Nobody has anything left to do from what was measured before.
     async fn idle(&self) {
         self.ours.idle().await;
         self.unindexed.1.idle().await;
         self.crowded.1.idle().await;
-        if let Some((_messages, _chats, service)) = &self.large {
-            service.idle().await;
-        }
+        machine::idle().await;
     }
 
     fn creates(&self, chats: std::ops::RangeInclusive<usize>) -> Vec<String> {
@@ -254,16 +274,6 @@ impl Sides {
         let until = Until::Moment(Instant::now() + self.each);
         let (answered, elapsed) = load(address, requests, connections, until).await;
         answered as f64 / elapsed.as_secs_f64()
-    }
-
-    /// Processor time of the service for one create, until it is found and counted, in seconds.
-    async fn cost(&self, service: &Service, chats: &str) -> f64 {
-        self.idle().await;
-        let (before, until) = (service.processor_time(), Until::Moment(Instant::now() + self.each));
-        let hot = [create(&format!("{chats}/1/messages"))];
-        let (answered, _elapsed) = load(service.address, &hot, 64, until).await;
-        service.idle().await;
-        (service.processor_time() - before).as_secs_f64() / answered as f64
     }
 
     /// Of one request after the other, in seconds.
@@ -280,6 +290,28 @@ impl Sides {
     }
 }
 
+/// Processor time of one create in this chat of chats, until it is found and counted, in seconds: that of the service, of
+/// servers and of the system.
+async fn cost(service: &Service, chats: &str) -> f64 {
+    machine::idle().await;
+    let before = machine::time_of_others();
+    let hot = [create(&format!("{chats}/1/messages"))];
+    let (answered, _elapsed) = load(service.address, &hot, 64, Until::Times(FEW.div_ceil(64))).await;
+    service.idle().await;
+    machine::idle().await;
+    (machine::time_of_others() - before).as_secs_f64() / answered as f64
+}
+
+/// A service with so many messages in the first of its chats, and the path of the chats.
+async fn with_messages(stack: &Stack, messages: u64) -> (String, Service) {
+    let service = Service::start(stack, &PATIENT);
+    let chats = with_chats(&service).await;
+    let fill = [create(&format!("{chats}/1/messages"))];
+    load(service.address, &fill, 512, Until::Times(messages.div_ceil(512))).await;
+    service.idle().await;
+    (chats, service)
+}
+
 /// An application with many chats, and a message in the first; the path of its chats.
 async fn with_chats(service: &Service) -> String {
     let chats = new_application(service.address).await;
@@ -289,93 +321,6 @@ async fn with_chats(service: &Service) -> String {
     chats
 }
 
-/// The engines of a stack, asked for no more than to keep rows, and to run one script.
-enum Raw {
-    Sqlite { connection: rusqlite::Connection, place: ChatPlace, last: u64, _folder: tempfile::TempDir },
-    Servers { mysql: Conn, redis: redis::aio::MultiplexedConnection, place: ChatPlace, last: u64 },
-}
-
-impl Raw {
-    async fn open(stack: &Stack) -> Self {
-        let (Some(intake), Some(database)) = (stack.url("--intake"), stack.url("--store")) else {
-            let folder = tempfile::tempdir().expect("a folder");
-            let (store, place) = store_with_chat(folder.path()).await;
-            drop(store);
-            let connection = open_sqlite(&folder.path().join("chat.db"));
-            return Self::Sqlite { connection, place, last: 0, _folder: folder };
-        };
-        let (server, _name) = database.rsplit_once('/').expect("a database");
-        let (store, url) = mysql_store(server).await;
-        let place = fresh_chat(&store).await;
-        let client = redis::Client::open(intake).expect("a client");
-        let redis = client.get_multiplexed_async_connection().await.expect("a connection");
-        Self::Servers { mysql: Conn::from_url(url).await.expect("a connection"), redis, place, last: 0 }
-    }
-
-    fn next(&mut self, rows: u64) -> std::sync::Arc<[Numbered]> {
-        let (Self::Sqlite { place, last, .. } | Self::Servers { place, last, .. }) = self;
-        let drafts = numbered(*place, *last + 1, rows as usize);
-        *last += rows;
-        drafts
-    }
-
-    async fn insert(&mut self, drafts: &[Numbered]) {
-        match self {
-            Self::Sqlite { connection, .. } => insert_sqlite(connection, drafts),
-            Self::Servers { mysql, place, .. } => insert_mysql(mysql, *place, drafts).await,
-        }
-    }
-
-    /// Rows a second, so many in a transaction.
-    async fn rate(&mut self, rows: u64, each: Duration) -> f64 {
-        let (mut spent, mut inserted) = (Duration::ZERO, 0);
-        while spent < each {
-            let drafts = self.next(rows);
-            let started = Instant::now();
-            self.insert(&drafts).await;
-            spent += started.elapsed();
-            inserted += rows;
-        }
-        inserted as f64 / spent.as_secs_f64()
-    }
-
-    /// Of one row's transaction and one script, in seconds.
-    async fn median(&mut self, each: Duration) -> f64 {
-        let script = redis::Script::new(
-            "local number = redis.call('INCR', KEYS[1])
-             redis.call('XADD', KEYS[2], '*', 'draft', ARGV[1])
-             return number",
-        );
-        let (end, mut times) = (Instant::now() + each, Vec::new());
-        while times.is_empty() || Instant::now() < end {
-            let drafts = self.next(1);
-            let started = Instant::now();
-            if let Self::Servers { redis, .. } = self {
-                let run: Result<u64, _> = script
-                    .key("bench:number")
-                    .key("bench:stream")
-                    .arg(crate::support::BODY)
-                    .invoke_async(redis)
-                    .await;
-                run.expect("a number");
-            }
-            self.insert(&drafts).await;
-            times.push(started.elapsed().as_secs_f64());
-        }
-        median(times)
-    }
-}
-
-fn median(values: Vec<f64>) -> f64 {
-    percentile(values, 50)
-}
-
-/// Zero where there are no values.
-fn percentile(mut values: Vec<f64>, percent: usize) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() * percent / 100).copied().unwrap_or_default()
-}
-
 fn table(stack: &Stack, figures: &[Figure]) -> String {
     let mut table =
         format!("\n| on {} | ours | limit | ratio | aim |\n|---|---:|---:|---:|---|\n", stack.name);
@@ -383,29 +328,15 @@ fn table(stack: &Stack, figures: &[Figure]) -> String {
         let of = |value: fn(&(f64, f64)) -> f64| median(rounds.iter().map(value).collect());
         let (ours, limit, ratio) = (of(|both| both.0), of(|both| both.1), of(|both| both.0 / both.1));
         let aim = match aim {
+            Aim::AtMost(_) if ratio.is_nan() => {
+                "nothing was refused, so that nothing was measured".to_owned()
+            }
             Aim::AtLeast(aim) => format!("{aim} or more, {}", if ratio >= *aim { "met" } else { "missed" }),
             Aim::AtMost(aim) => format!("{aim} or less, {}", if ratio <= *aim { "met" } else { "missed" }),
         };
         writeln!(table, "| {name} | {ours:.0} | {limit:.0} | {ratio:.2} | {aim} |").expect("text");
     }
     table
-}
-
-/// What it ran on.
-fn machine() -> String {
-    let said = |file: &str, start: &str| -> Option<String> {
-        let text = std::fs::read_to_string(file).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix(start))?;
-        Some(line.trim_start_matches([' ', '\t', ':']).to_owned())
-    };
-    let model = said("/proc/cpuinfo", "model name").unwrap_or_else(|| "a processor".to_owned());
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let system = said("/etc/os-release", "PRETTY_NAME=").unwrap_or_default();
-    let kernel = said("/proc/sys/kernel/osrelease", "").unwrap_or_default();
-    format!(
-        "{model}, {cores} cores shared by client, service and servers; {}, Linux {kernel}",
-        system.trim_matches('"')
-    )
 }
 
 fn write(text: &str) {

@@ -1,14 +1,17 @@
 //! Searches in a chat of a million messages (ten thousand with `--test`), beside Tantivy's own queries with the same
-//! clauses on an index of the same terms.
+//! clauses on an index of the same terms; and on Elasticsearch, beside a bare search with the same clauses.
 
 use std::cell::LazyCell;
 use std::ops::Range;
 
+use crate::index::fresh_on;
+use crate::support::servers::Kind;
 use crate::support::{chat, row};
 use chat_system::search::analysis::{QueryWord, terms};
 use chat_system::search::tantivy::TantivySearch;
 use chat_system::search::{HitPage, Query, Search};
 use criterion::{BenchmarkId, Criterion, criterion_group};
+use serde_json::{Value, json};
 use tantivy::collector::{Count, TopDocs};
 use tantivy::query::{BooleanQuery, ConstScoreQuery, DisjunctionMaxQuery, FuzzyTermQuery, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption, SchemaBuilder, TextFieldIndexing, TextOptions};
@@ -137,4 +140,80 @@ fn tokens<'a>(words: impl Iterator<Item = &'a str>) -> PreTokenizedString {
     PreTokenizedString { text: String::new(), tokens }
 }
 
-criterion_group!(benches, find);
+/// The same on Elasticsearch, beside a bare client that sends the same clauses to the same index.
+fn find_on_elasticsearch(criterion: &mut Criterion) {
+    if !Kind::Elasticsearch9.is_there() {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let open = LazyCell::new(|| {
+        let server = Kind::Elasticsearch9.shared().expect("a server");
+        runtime.block_on(async {
+            let (search, name) = fresh_on(&server).await;
+            for numbers in portions() {
+                let rows = numbers.map(|number| row(chat(1, 1), number, &body(number))).collect();
+                search.index(rows).await.expect("indexed");
+            }
+            let bare = reqwest::Client::builder().no_proxy().build().expect("a client");
+            (
+                search,
+                bare,
+                format!("{server}/{name}/_search?routing=1&filter_path=hits.total.value,hits.hits.sort"),
+            )
+        })
+    });
+    let mut group = criterion.benchmark_group("find on Elasticsearch");
+    for (name, text) in QUERIES {
+        let query = Query::parse(text).expect("a query");
+        let clauses = json!({
+            "size": PAGE + 1,
+            "track_total_hits": true,
+            "_source": false,
+            "query": { "bool": { "must": query.words().iter().map(clauses).collect::<Vec<_>>() } },
+            "sort": [{ "_score": "desc" }, { "number": "desc" }],
+        });
+        let bare = || {
+            let (_search, bare, url) = &*open;
+            runtime.block_on(async {
+                let sent = bare.post(url).json(&clauses).send().await.expect("an answer");
+                sent.json::<Value>().await.expect("hits")["hits"]["total"]["value"].as_u64().expect("a total")
+            })
+        };
+        group.bench_function(BenchmarkId::new("ElasticsearchSearch", name), |bencher| {
+            let (search, ..) = &*open;
+            let ours = || {
+                let page = HitPage { after: None, limit: PAGE };
+                runtime.block_on(search.find(chat(1, 1), &query, page)).expect("hits").total
+            };
+            assert_eq!(ours(), bare(), "{name}");
+            bencher.iter(ours);
+        });
+        group.bench_function(BenchmarkId::new("a bare search with the same clauses", name), |bencher| {
+            bencher.iter(bare);
+        });
+    }
+    group.finish();
+}
+
+/// As [`Bare::clauses`], in Elasticsearch's words; terms begin with their chat.
+fn clauses(word: &QueryWord) -> Value {
+    let term = format!("1-1:{}", word.text());
+    let beginning =
+        |field: &str| json!({ "prefix": { field: { "value": term, "rewrite": "constant_score" } } });
+    let mut kinds = vec![json!({ "term": { "words": term } }), beginning("words")];
+    if word.in_parts() {
+        kinds.push(beginning("suffixes"));
+    }
+    if word.distance() > 0 {
+        kinds.push(json!({ "fuzzy": { "words": {
+            "value": term,
+            "fuzziness": word.distance(),
+            "prefix_length": "1-1:".len(),
+            "rewrite": "constant_score_boolean",
+        } } }));
+    }
+    let weigh = |(place, kind)| json!({ "constant_score": { "filter": kind, "boost": 8 - place } });
+    json!({ "dis_max": { "queries": kinds.into_iter().enumerate().map(weigh).collect::<Vec<_>>() } })
+}
+
+criterion_group!(benches, find, find_on_elasticsearch);

@@ -21,7 +21,7 @@ fn index(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut group = criterion.benchmark_group("index");
     group.sample_size(10).measurement_time(Duration::from_secs(8));
-    for batch in [50_u64, 2_000] {
+    for batch in [1_u64, 50, 1_000, 2_000] {
         group.throughput(Throughput::Elements(batch));
         group.bench_function(BenchmarkId::new("TantivySearch", batch), |bencher| {
             bencher.iter_custom(|rounds| {
@@ -53,7 +53,7 @@ fn index(criterion: &mut Criterion) {
             }
             server
         });
-        for batch in [50_u64, 2_000] {
+        for batch in [1_u64, 50, 1_000, 2_000] {
             group.throughput(Throughput::Elements(batch));
             group.bench_function(BenchmarkId::new("ElasticsearchSearch", batch), |bencher| {
                 bencher.iter_custom(|rounds| runtime.block_on(indexed_on(&server, rounds, batch)));
@@ -72,7 +72,7 @@ fn rows(round: u64, batch: u64) -> Vec<Row> {
 }
 
 /// An index of its own, and its name.
-async fn fresh_on(server: &str) -> (ElasticsearchSearch, String) {
+pub async fn fresh_on(server: &str) -> (ElasticsearchSearch, String) {
     let options = ElasticsearchOptions { timeout: Duration::from_secs(60), tls_ca: None };
     let search = ElasticsearchSearch::new(&format!("{server}/bench"), &options).expect("a URL");
     let name = search.renew().await.expect("begun");

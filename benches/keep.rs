@@ -11,7 +11,7 @@ fn keep(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut group = criterion.benchmark_group("keep");
     group.sample_size(10).measurement_time(Duration::from_secs(8));
-    for batch in [1_usize, 50, 500] {
+    for batch in [1_usize, 50, 500, 1_000] {
         group.throughput(Throughput::Elements(batch as u64));
         group.bench_function(BenchmarkId::new("SqliteStore", batch), |bencher| {
             bencher.iter_custom(|rounds| {

@@ -24,7 +24,7 @@ fn keep(criterion: &mut Criterion) {
     });
     let mut group = criterion.benchmark_group("keep-mysql");
     group.sample_size(10).measurement_time(Duration::from_secs(8));
-    for batch in [1_usize, 50, 500] {
+    for batch in [1_usize, 50, 500, 1_000] {
         group.throughput(Throughput::Elements(batch as u64));
         group.bench_function(BenchmarkId::new("MysqlStore", batch), |bencher| {
             let (store, _raw) = &*open;

@@ -10,6 +10,7 @@ mod support;
 mod accept;
 mod keep;
 mod keep_mysql;
+mod actors;
 mod index;
 mod find;
 mod request;
@@ -23,6 +24,7 @@ fn main() {
     accept::benches();
     keep::benches();
     keep_mysql::benches();
+    actors::benches();
     index::benches();
     find::benches();
     request::benches();

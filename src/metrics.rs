@@ -174,7 +174,7 @@ impl Metrics {
         );
         to.register(
             "indexed_messages",
-            "Versions of messages given to the search index",
+            "Versions of messages that the search index took",
             self.indexed.clone(),
         );
         to.register(
@@ -247,9 +247,13 @@ impl Hop {
         };
     }
 
-    /// So many drafts wait, the oldest for so long.
-    pub fn waiting(&self, drafts: usize, oldest: Option<Duration>) {
+    /// So many drafts wait.
+    pub fn queued(&self, drafts: usize) {
         self.queued.set(i64::try_from(drafts).unwrap_or(i64::MAX));
+    }
+
+    /// The oldest of them waits for so long.
+    pub fn oldest(&self, oldest: Option<Duration>) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.oldest.set(oldest.map_or(0.0, |age| now.saturating_sub(age).as_secs_f64()));
     }

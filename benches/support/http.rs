@@ -194,7 +194,7 @@ impl Connection {
     }
 
     /// Whatever is answered.
-    async fn send(&mut self, request: &str) -> &str {
+    pub async fn send(&mut self, request: &str) -> &str {
         self.stream.write_all(request.as_bytes()).await.expect("sent");
         self.buffer.clear();
         loop {

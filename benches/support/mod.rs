@@ -2,7 +2,9 @@
 
 /// Requests, who sends them and a handler that does nothing with them.
 pub mod http;
-/// Rows without a store around them.
+/// The machine that all sides share.
+pub mod machine;
+/// Engines that are asked for no more than to keep rows.
 pub mod raw;
 /// The program itself.
 pub mod service;
@@ -22,6 +24,7 @@ use chat_system::domain::{
     ApplicationId, Body, ChatPlace, Content, Draft, DraftId, MessagePlace, Name, NewApplication, Number,
     Numbered, Parent, Timestamp, Token,
 };
+use chat_system::intake::redis::RedisOptions;
 use chat_system::store::mysql::MysqlStore;
 use chat_system::store::sqlite::SqliteStore;
 use chat_system::store::{Founded, Keep as _, Kept, Row, Store};
@@ -92,6 +95,17 @@ pub async fn mysql_store(server: &str) -> (MysqlStore, String) {
     (store, url)
 }
 
+/// An intake's, on one connection.
+pub fn redis_options(lease: Duration) -> RedisOptions {
+    RedisOptions {
+        lease,
+        key_hold: Duration::ZERO,
+        timeout: Duration::from_secs(10),
+        tls_ca: None,
+        connections: 1,
+    }
+}
+
 /// A chat of its own, in an application of its own.
 pub async fn fresh_chat(store: &impl Store) -> ChatPlace {
     let new = NewApplication {
@@ -113,4 +127,14 @@ pub async fn fresh_chat(store: &impl Store) -> ChatPlace {
     let kept = store.keep(Arc::new([Numbered { draft, number: Number::FIRST }])).await.expect("kept");
     assert_eq!(kept, [Kept::As(Number::FIRST)]);
     ChatPlace { application: tenant.id, chat: Number::FIRST }
+}
+
+pub fn median(values: Vec<f64>) -> f64 {
+    percentile(values, 50)
+}
+
+/// Not a number where there are no values.
+pub fn percentile(mut values: Vec<f64>, percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() * percent / 100).copied().unwrap_or(f64::NAN)
 }

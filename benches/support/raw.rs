@@ -2,11 +2,88 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use chat_system::domain::{ChatPlace, Content, Numbered};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::service::Stack;
+use super::{fresh_chat, median, mysql_store, numbered, store_with_chat};
+
+/// The engines of a stack, asked for no more than to keep rows, and to run one script.
+pub enum Raw {
+    Sqlite { connection: rusqlite::Connection, place: ChatPlace, last: u64, _folder: tempfile::TempDir },
+    Servers { mysql: Conn, redis: redis::aio::MultiplexedConnection, place: ChatPlace, last: u64 },
+}
+
+impl Raw {
+    pub async fn open(stack: &Stack) -> Self {
+        let (Some(intake), Some(database)) = (stack.url("--intake"), stack.url("--store")) else {
+            let folder = tempfile::tempdir().expect("a folder");
+            let (store, place) = store_with_chat(folder.path()).await;
+            drop(store);
+            let connection = open_sqlite(&folder.path().join("chat.db"));
+            return Self::Sqlite { connection, place, last: 0, _folder: folder };
+        };
+        let (server, _name) = database.rsplit_once('/').expect("a database");
+        let (store, url) = mysql_store(server).await;
+        let place = fresh_chat(&store).await;
+        let client = redis::Client::open(intake).expect("a client");
+        let redis = client.get_multiplexed_async_connection().await.expect("a connection");
+        Self::Servers { mysql: Conn::from_url(url).await.expect("a connection"), redis, place, last: 0 }
+    }
+
+    fn next(&mut self, rows: u64) -> std::sync::Arc<[Numbered]> {
+        let (Self::Sqlite { place, last, .. } | Self::Servers { place, last, .. }) = self;
+        let drafts = numbered(*place, *last + 1, rows as usize);
+        *last += rows;
+        drafts
+    }
+
+    async fn insert(&mut self, drafts: &[Numbered]) {
+        match self {
+            Self::Sqlite { connection, .. } => insert_sqlite(connection, drafts),
+            Self::Servers { mysql, place, .. } => insert_mysql(mysql, *place, drafts).await,
+        }
+    }
+
+    /// Rows a second, so many in a transaction.
+    pub async fn rate(&mut self, rows: u64, each: Duration) -> f64 {
+        let (mut spent, mut inserted) = (Duration::ZERO, 0);
+        while spent < each {
+            let drafts = self.next(rows);
+            let started = Instant::now();
+            self.insert(&drafts).await;
+            spent += started.elapsed();
+            inserted += rows;
+        }
+        inserted as f64 / spent.as_secs_f64()
+    }
+
+    /// Of one row's transaction and one script, in seconds.
+    pub async fn median(&mut self, each: Duration) -> f64 {
+        let script = redis::Script::new(
+            "local number = redis.call('INCR', KEYS[1])
+             redis.call('XADD', KEYS[2], '*', 'draft', ARGV[1])
+             return number",
+        );
+        let (end, mut times) = (Instant::now() + each, Vec::new());
+        while times.is_empty() || Instant::now() < end {
+            let drafts = self.next(1);
+            let started = Instant::now();
+            if let Self::Servers { redis, .. } = self {
+                let run: Result<u64, _> =
+                    script.key("bench:number").key("bench:stream").arg(super::BODY).invoke_async(redis).await;
+                run.expect("a number");
+            }
+            self.insert(&drafts).await;
+            times.push(started.elapsed().as_secs_f64());
+        }
+        median(times)
+    }
+}
 
 /// A connection to the store's file, as durable as the store itself.
 pub fn open_sqlite(file: &Path) -> Connection {

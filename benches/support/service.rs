@@ -4,8 +4,12 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
+use super::http::{Connection, get};
+use super::machine::{self, LOOK};
 use super::servers::Kind;
 use super::{mysql_database, servers};
 
@@ -15,11 +19,13 @@ pub struct Stack {
     pub name: &'static str,
     /// What it is told: flags and URLs. Nothing where everything is embedded.
     urls: Vec<(&'static str, String)>,
+    /// What is kept gets into an index.
+    is_indexed: bool,
 }
 
 impl Stack {
     pub fn embedded() -> Self {
-        Self { name: "embedded engines", urls: Vec::new() }
+        Self { name: "embedded engines", urls: Vec::new(), is_indexed: true }
     }
 
     /// Whether there are servers. That one of them is not installed is said.
@@ -37,7 +43,7 @@ impl Stack {
             ("--store", mysql_database(&mysql).await),
             ("--search", search),
         ];
-        Self { name: "Redis, MySQL and Elasticsearch", urls }
+        Self { name: "Redis, MySQL and Elasticsearch", urls, is_indexed: true }
     }
 
     /// Where one of its engines is; `None` where that is embedded.
@@ -55,12 +61,13 @@ impl Stack {
     pub fn without_search(mut self) -> Self {
         self.urls.retain(|(name, _url)| *name != "--search");
         self.urls.push(("--search", format!("http://127.0.0.1:{}/away", servers::free_port())));
+        self.is_indexed = false;
         self
     }
 }
 
 /// An empty database of this server.
-fn redis_database(server: &str) -> String {
+pub fn redis_database(server: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let url = format!("{server}/{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let connection = redis::Client::open(&*url).and_then(|client| client.get_connection());
@@ -74,62 +81,106 @@ pub const PATIENT: [&str; 2] = ["--ack-wait", "30s"];
 /// Dropping it ends the process.
 pub struct Service {
     pub address: SocketAddr,
+    stack: Stack,
+    /// What it was told besides.
+    arguments: Vec<String>,
     process: Child,
-    _folder: tempfile::TempDir,
+    folder: TempDir,
 }
 
 impl Service {
     /// On this stack, told this besides.
     pub fn start(stack: &Stack, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_chat-system"))
-            .args(["--listen", "127.0.0.1:0", "--engine-timeout", "10s", "--data-dir"])
-            .arg(folder.path())
-            .args(stack.urls.iter().flat_map(|(name, url)| [name, url.as_str()]))
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(std::fs::File::create(folder.path().join("log")).expect("a log"))
-            .spawn()
-            .expect("the program");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("stdout")).read_line(&mut line).expect("a first line");
-        let address = line.split(['/', ' ']).find_map(|word| word.parse().ok());
-        let Some(address) = address else {
-            panic!("{}", std::fs::read_to_string(folder.path().join("log")).expect("a log"));
-        };
-        Self { address, process, _folder: folder }
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let (process, address) = spawn(stack, &arguments, &folder);
+        Self { address, stack: stack.clone(), arguments, process, folder }
+    }
+
+    /// Kills it and starts it again on what it left; until it says that it is ready.
+    pub async fn start_again(&mut self) -> Duration {
+        self.end();
+        let started = Instant::now();
+        (self.process, self.address) = spawn(&self.stack, &self.arguments, &self.folder);
+        let mut connection = Connection::open(self.address).await;
+        while !connection.send(&get("/health/ready")).await.starts_with("HTTP/1.1 200") {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        started.elapsed()
     }
 
     /// Waits until it has nothing left to do: what it was sent is indexed and counted too.
     pub async fn idle(&self) {
-        const LOOK: Duration = Duration::from_millis(100);
-        let mut before = self.processor_time();
+        let mut connection = Connection::open(self.address).await;
+        let mut before = machine::time_of(self.process.id());
         loop {
             tokio::time::sleep(LOOK).await;
-            let now = self.processor_time();
-            if now - before < LOOK / 5 {
+            let now = machine::time_of(self.process.id());
+            if now - before < LOOK / 5 && self.is_caught_up(connection.ask(&get("/metrics")).await) {
                 return;
             }
             before = now;
         }
     }
 
-    /// Time of processors that it took, in ticks of 10 ms (`USER_HZ`).
-    pub fn processor_time(&self) -> Duration {
-        const TICK: Duration = Duration::from_millis(10);
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("its times");
-        let (_name, rest) = stat.rsplit_once(')').expect("a name");
-        rest.split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(|ticks| TICK * ticks.parse::<u32>().expect("a number"))
-            .sum()
+    /// Whether as many messages are indexed as were answered for, by its metrics.
+    fn is_caught_up(&self, metrics: &str) -> bool {
+        let sum = |of: &dyn Fn(&str) -> bool| -> u64 {
+            let lines = metrics.lines().filter(|line| of(line)).filter_map(|line| line.rsplit_once(' '));
+            lines.map(|(_name, value)| value.parse::<u64>().expect("a count")).sum()
+        };
+        let kept = sum(&|line| {
+            line.starts_with("chat_requests_total")
+                && line.contains("method=\"POST\"")
+                && line.contains("/messages\"")
+                && line.contains("status=\"201\"")
+        });
+        let indexed = sum(&|line| line.starts_with("chat_indexed_messages_total"));
+        !self.stack.is_indexed || indexed >= kept
     }
+
+    /// Resident memory, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+
+    fn end(&mut self) {
+        self.process.kill().expect("killed");
+        self.process.wait().expect("ended");
+    }
+}
+
+/// The size of the program, in bytes.
+pub fn program_bytes() -> u64 {
+    std::fs::metadata(PROGRAM).expect("the program").len()
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chat-system");
+
+/// A process, and where it listens.
+fn spawn(stack: &Stack, arguments: &[String], folder: &TempDir) -> (Child, SocketAddr) {
+    let log = || folder.path().join("log");
+    let mut process = Command::new(PROGRAM)
+        .args(["--listen", "127.0.0.1:0", "--engine-timeout", "10s", "--data-dir"])
+        .arg(folder.path())
+        .args(stack.urls.iter().flat_map(|(name, url)| [name, url.as_str()]))
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(log()).expect("a log"))
+        .spawn()
+        .expect("the program");
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().expect("stdout")).read_line(&mut line).expect("a first line");
+    let address = line.split(['/', ' ']).find_map(|word| word.parse().ok());
+    let Some(address) = address else { panic!("{}", std::fs::read_to_string(log()).expect("a log")) };
+    (process, address)
 }
 
 impl Drop for Service {
     fn drop(&mut self) {
-        self.process.kill().expect("killed");
-        self.process.wait().expect("ended");
+        self.end();
     }
 }

@@ -114,8 +114,8 @@ export function numbers(path, key) {
 }
 
 /// Whether these are exactly 1..N in order.
-export function areDense(found, expected) {
-  return found.length === expected && found.every((number, at) => number === at + 1);
+export function areDense(found) {
+  return found.every((number, at) => number === at + 1);
 }
 
 // What a chat is about: a few words out of a vocabulary, some of them much more often than others.

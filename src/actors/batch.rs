@@ -56,8 +56,13 @@ impl<T: Work> Lane<T> {
         let now = Instant::now();
         self.waiting_drafts += work.drafts();
         self.waiting.entry(work.application()).or_default().push_back((now, work));
-        self.oldest.get_or_insert(now);
-        self.measure();
+        match self.oldest {
+            Some(_) => self.hop.queued(self.waiting_drafts),
+            None => {
+                self.oldest = Some(now);
+                self.measure();
+            }
+        }
     }
 
     /// Work that was there before goes first, of its application.
@@ -116,7 +121,8 @@ impl<T: Work> Lane<T> {
     }
 
     fn measure(&self) {
-        self.hop.waiting(self.waiting_drafts, self.oldest.map(|since| since.elapsed()));
+        self.hop.queued(self.waiting_drafts);
+        self.hop.oldest(self.oldest.map(|since| since.elapsed()));
     }
 
     /// How long the first of this application has waited.

@@ -11,7 +11,8 @@ use crate::domain::Number;
 #[derive(Debug)]
 pub struct Reply {
     kept: oneshot::Sender<Result<Created, CreateError>>,
-    queued: oneshot::Sender<Number>,
+    /// None once it was said.
+    queued: Option<oneshot::Sender<Number>>,
     /// Free again when this draft is answered for good.
     _place: Place,
 }
@@ -28,7 +29,10 @@ impl Reply {
     pub fn new(place: Place) -> (Self, Waiter) {
         let (kept, kept_answer) = oneshot::channel();
         let (queued, queued_answer) = oneshot::channel();
-        (Self { kept, queued, _place: place }, Waiter { kept: kept_answer, queued: queued_answer })
+        (
+            Self { kept, queued: Some(queued), _place: place },
+            Waiter { kept: kept_answer, queued: queued_answer },
+        )
     }
 
     /// The end of it.
@@ -40,9 +44,10 @@ impl Reply {
     /// Says that the draft is durably queued under this number, while it waits to be kept.
     #[must_use]
     pub fn queued(mut self, number: Number) -> Self {
-        let (used_up, _) = oneshot::channel();
-        // As above: nobody may be listening.
-        let _ = std::mem::replace(&mut self.queued, used_up).send(number);
+        if let Some(queued) = self.queued.take() {
+            // As above: nobody may be listening.
+            let _ = queued.send(number);
+        }
         self
     }
 }

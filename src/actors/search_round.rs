@@ -186,8 +186,9 @@ async fn take(desk: &Desk, claims: &[Claim]) -> Result<Portion, Failure> {
         if step.is_empty() {
             break;
         }
-        METRICS.indexed.inc_by(step.len() as u64);
+        let versions = step.len() as u64;
         desk.search.index(step).await?;
+        METRICS.indexed.inc_by(versions);
         if started.elapsed() >= ROUND_TIME {
             break;
         }

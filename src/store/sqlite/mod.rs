@@ -44,8 +44,10 @@ const READERS: usize = 4;
 const WAITING_LIMIT: usize = 4_096;
 /// Pages in the log before they are carried into the file: larger means fewer and longer pauses.
 const CHECKPOINT_PAGES: u32 = 4_000;
-/// Page cache of one connection, in KiB.
-const CACHE_KIB: i32 = 4 * 1024;
+/// Page cache of the writer, in KiB.
+const WRITER_CACHE_KIB: i32 = 4 * 1024;
+/// Of each reader: SQLite empties it whenever somebody else has written, and the system keeps the pages of the file too.
+const READER_CACHE_KIB: i32 = 1024;
 
 /// Rows in one file of this machine.
 pub struct SqliteStore {
@@ -79,9 +81,11 @@ impl SqliteStore {
         let real = path.canonicalize();
         let path = real.as_deref().unwrap_or(path);
         let alone = lock_alone(path)?;
-        let open =
-            || connect(path, engine_timeout).map_err(|error| OpenError::Unreadable(path.to_owned(), error));
-        let mut writer = open()?;
+        let open = |cache_kib| {
+            let connection = connect(path, engine_timeout, cache_kib);
+            connection.map_err(|error| OpenError::Unreadable(path.to_owned(), error))
+        };
+        let mut writer = open(WRITER_CACHE_KIB)?;
         migrate(&mut writer).map_err(|error| OpenError::OtherSchema(path.to_owned(), error))?;
         // Alone with the file, whoever claimed something is dead.
         writer
@@ -89,7 +93,7 @@ impl SqliteStore {
             .map_err(|error| OpenError::Unreadable(path.to_owned(), error))?;
         let mut readers = Vec::with_capacity(READERS);
         for _ in 0..READERS {
-            let reader = open()?;
+            let reader = open(READER_CACHE_KIB)?;
             reader
                 .pragma_update(None, "query_only", true)
                 .map_err(|error| OpenError::Unreadable(path.to_owned(), error))?;
@@ -146,7 +150,7 @@ fn lock_alone(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn connect(path: &Path, engine_timeout: Duration) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, engine_timeout: Duration, cache_kib: i32) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -154,7 +158,7 @@ fn connect(path: &Path, engine_timeout: Duration) -> rusqlite::Result<Connection
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
