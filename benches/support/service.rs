@@ -111,12 +111,11 @@ impl Service {
 
     /// Waits until it has nothing left to do: what it was sent is indexed and counted too.
     pub async fn idle(&self) {
-        let mut connection = Connection::open(self.address).await;
         let mut before = machine::time_of(self.process.id());
         loop {
             tokio::time::sleep(LOOK).await;
             let now = machine::time_of(self.process.id());
-            if now - before < LOOK / 5 && self.is_caught_up(connection.ask(&get("/metrics")).await) {
+            if now - before < LOOK / 5 && self.is_caught_up().await {
                 return;
             }
             before = now;
@@ -124,7 +123,9 @@ impl Service {
     }
 
     /// Whether as many messages are indexed as were answered for, by its metrics.
-    fn is_caught_up(&self, metrics: &str) -> bool {
+    async fn is_caught_up(&self) -> bool {
+        let mut connection = Connection::open(self.address).await;
+        let metrics = connection.ask(&get("/metrics")).await;
         let sum = |of: &dyn Fn(&str) -> bool| -> u64 {
             let lines = metrics.lines().filter(|line| of(line)).filter_map(|line| line.rsplit_once(' '));
             lines.map(|(_name, value)| value.parse::<u64>().expect("a count")).sum()
