@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use crate::support::raw::incr_redis;
 use crate::support::servers::Kind;
 use crate::support::{chat, messages, redis_options};
 use chat_system::domain::{BatchId, Parent};
@@ -55,13 +56,13 @@ fn accept_on_redis(criterion: &mut Criterion) {
     let place = chat(1, 1);
     let open = LazyCell::new(|| {
         let server = Kind::Redis8.shared().expect("a server");
-        let intake = RedisIntake::new(&server, redis_options(Duration::from_secs(3_600))).expect("an intake");
+        let intake = RedisIntake::new(&server, redis_options()).expect("an intake");
         runtime.block_on(intake.raise(&[(Parent::Chat(place), None)])).expect("raised");
         let raw = redis::Client::open(server).and_then(|client| client.get_connection());
         (intake, RefCell::new(raw.expect("a connection")))
     });
     let mut group = criterion.benchmark_group("accept on Redis");
-    for batch in [1_usize, 50, 500, 1_000] {
+    for batch in [1_usize, 100, 500, 1_000] {
         let drafts = messages(place, batch);
         group.throughput(Throughput::Elements(batch as u64));
         group.bench_function(BenchmarkId::new("Redis intake", batch), |bencher| {
@@ -81,14 +82,7 @@ fn accept_on_redis(criterion: &mut Criterion) {
         });
         group.bench_function(BenchmarkId::new("bare INCR in a pipeline", batch), |bencher| {
             let mut connection = open.1.borrow_mut();
-            bencher.iter(|| {
-                let mut pipeline = redis::pipe();
-                (0..batch).for_each(|_| {
-                    pipeline.incr("counter", 1);
-                });
-                let numbers: Vec<u64> = pipeline.query(&mut *connection).expect("numbers");
-                black_box(numbers)
-            });
+            bencher.iter(|| incr_redis(&mut connection, batch));
         });
     }
     group.finish();

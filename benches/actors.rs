@@ -1,21 +1,20 @@
 //! What the actors make of their engines: numbers a second through `NumberAllocator` on Redis, beside a pipelined `INCR` of as
 //! many; rows a second through `PersistenceActor`, from a full queue into MySQL, beside raw multi-row inserts.
 
-use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::support::raw::insert_mysql;
+use crate::support::raw::{incr_redis, inserts_mysql};
 use crate::support::servers::Kind;
 use crate::support::service::redis_database;
-use crate::support::{fresh_chat, messages, mysql_store, numbered, redis_options, store_with_chat};
+use crate::support::{fresh_chat, messages, mysql_store, redis_options, store_with_chat};
 use actix::{Actor, AsyncContext, Context, System};
 use chat_system::actors::inlet::{Bounds, Inlet};
 use chat_system::actors::number_allocator::{Create, NumberAllocator};
 use chat_system::actors::persistence_actor::{Entry, Followers, PersistenceActor};
 use chat_system::actors::reply::{Reply, Waiter};
 use chat_system::actors::{Created, Full, Patience, Vitals};
-use chat_system::domain::{BatchId, Numbered, Parent};
+use chat_system::domain::{BatchId, ChatPlace, Numbered, Parent};
 use chat_system::intake::memory::MemoryIntake;
 use chat_system::intake::redis::RedisIntake;
 use chat_system::intake::{Intake, Place, Receipt};
@@ -45,14 +44,7 @@ fn numbers(criterion: &mut Criterion) {
             let url = redis_database(&Kind::Redis8.shared().expect("a server"));
             let mut connection =
                 redis::Client::open(url).and_then(|it| it.get_connection()).expect("a connection");
-            bencher.iter(|| {
-                let mut pipeline = redis::pipe();
-                (0..batch).for_each(|_| {
-                    pipeline.incr("counter", 1);
-                });
-                let numbers: Vec<u64> = pipeline.query(&mut connection).expect("numbers");
-                black_box(numbers)
-            });
+            bencher.iter(|| incr_redis(&mut connection, batch));
         });
     }
     group.finish();
@@ -63,7 +55,7 @@ async fn numbered_by_actor(url: &str, batch: usize, rounds: u64) -> Duration {
     let (store, place) = store_with_chat(folder.path()).await;
     let mut raw = redis::Client::open(url).and_then(|it| it.get_connection()).expect("a connection");
     redis::cmd("FLUSHDB").exec(&mut raw).expect("an empty database");
-    let intake = Arc::new(RedisIntake::new(url, redis_options(LEASE)).expect("an intake"));
+    let intake = Arc::new(RedisIntake::new(url, redis_options()).expect("an intake"));
     intake.raise(&[(Parent::Chat(place), None)]).await.expect("raised");
     let bounds = Bounds::new(batch, usize::MAX);
     let actor = NumberAllocator::new(
@@ -135,18 +127,9 @@ fn rows(criterion: &mut Criterion) {
                 for _ in 0..rounds {
                     let (mut entries, mut waiters) = (Vec::new(), Vec::new());
                     for _ in 0..QUEUE {
-                        let (replies, waiting): (Vec<_>, Vec<_>) =
-                            (0..ROWS).map(|_| waited_for(&bounds)).unzip();
+                        let (entry, waiting) = accepted(&intake, place, &bounds).await;
+                        entries.push(entry);
                         waiters.extend(waiting);
-                        let drafts = messages(place, ROWS);
-                        let Receipt { entry, places } =
-                            intake.accept(BatchId::fresh(), &drafts).await.expect("accepted");
-                        let numbered = drafts.into_iter().zip(places).map(|(draft, place)| match place {
-                            Place::Numbered(number) => Numbered { draft, number },
-                            other => panic!("{other:?}"),
-                        });
-                        let replies = replies.into_iter().map(Some).collect();
-                        entries.push(Entry { entry, drafts: numbered.collect(), replies, room: None });
                     }
                     let started = Instant::now();
                     for entry in entries {
@@ -164,21 +147,22 @@ fn rows(criterion: &mut Criterion) {
         });
     });
     group.bench_function("raw multi-row inserts", |bencher| {
-        bencher.iter_custom(|rounds| {
-            system.block_on(async {
-                let place = fresh_chat(&*store).await;
-                let mut spent = Duration::ZERO;
-                for insert in 0..rounds * QUEUE {
-                    let drafts = numbered(place, insert * ROWS as u64 + 1, ROWS);
-                    let started = Instant::now();
-                    insert_mysql(&mut raw, place, &drafts).await;
-                    spent += started.elapsed();
-                }
-                spent
-            })
-        });
+        bencher.iter_custom(|rounds| system.block_on(inserts_mysql(&store, &mut raw, rounds * QUEUE, ROWS)));
     });
     group.finish();
+}
+
+/// A batch on its way to its rows, and those who wait for it.
+async fn accepted(intake: &MemoryIntake, place: ChatPlace, bounds: &Bounds) -> (Entry, Vec<Waiter>) {
+    let (replies, waiters): (Vec<_>, Vec<_>) = (0..ROWS).map(|_| waited_for(bounds)).unzip();
+    let drafts = messages(place, ROWS);
+    let Receipt { entry, places } = intake.accept(BatchId::fresh(), &drafts).await.expect("accepted");
+    let numbered = drafts.into_iter().zip(places).map(|(draft, place)| match place {
+        Place::Numbered(number) => Numbered { draft, number },
+        other => panic!("{other:?}"),
+    });
+    let replies = replies.into_iter().map(Some).collect();
+    (Entry { entry, drafts: numbered.collect(), replies, room: None }, waiters)
 }
 
 /// An actor that takes nothing any more.

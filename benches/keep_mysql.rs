@@ -3,7 +3,7 @@
 use std::cell::{LazyCell, RefCell};
 use std::time::{Duration, Instant};
 
-use crate::support::raw::insert_mysql;
+use crate::support::raw::inserts_mysql;
 use crate::support::servers::Kind;
 use crate::support::{fresh_chat, mysql_store, numbered};
 use chat_system::store::Keep;
@@ -45,19 +45,7 @@ fn keep(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("raw multi-row inserts", batch), |bencher| {
             let (store, raw) = &*open;
             let mut raw = raw.borrow_mut();
-            bencher.iter_custom(|rounds| {
-                runtime.block_on(async {
-                    let place = fresh_chat(store).await;
-                    let mut spent = Duration::ZERO;
-                    for round in 0..rounds {
-                        let drafts = numbered(place, round * batch as u64 + 1, batch);
-                        let started = Instant::now();
-                        insert_mysql(&mut raw, place, &drafts).await;
-                        spent += started.elapsed();
-                    }
-                    spent
-                })
-            });
+            bencher.iter_custom(|rounds| runtime.block_on(inserts_mysql(store, &mut raw, rounds, batch)));
         });
     }
     group.finish();

@@ -96,9 +96,9 @@ pub async fn mysql_store(server: &str) -> (MysqlStore, String) {
 }
 
 /// An intake's, on one connection.
-pub fn redis_options(lease: Duration) -> RedisOptions {
+pub fn redis_options() -> RedisOptions {
     RedisOptions {
-        lease,
+        lease: Duration::from_secs(3_600),
         key_hold: Duration::ZERO,
         timeout: Duration::from_secs(10),
         tls_ca: None,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chat_system::domain::{ChatPlace, Content, Numbered};
+use chat_system::store::mysql::MysqlStore;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -130,8 +131,30 @@ pub fn insert_sqlite(connection: &mut Connection, drafts: &[Numbered]) {
     transaction.commit().expect("a commit");
 }
 
+/// How long so many inserts of so many rows take, one after the other, into a chat of their own.
+pub async fn inserts_mysql(store: &MysqlStore, connection: &mut Conn, inserts: u64, rows: usize) -> Duration {
+    let place = fresh_chat(store).await;
+    let mut spent = Duration::ZERO;
+    for insert in 0..inserts {
+        let drafts = numbered(place, insert * rows as u64 + 1, rows);
+        let started = Instant::now();
+        insert_mysql(connection, place, &drafts).await;
+        spent += started.elapsed();
+    }
+    spent
+}
+
+/// So many numbers of one counter, in one pipeline.
+pub fn incr_redis(connection: &mut redis::Connection, count: usize) -> Vec<u64> {
+    let mut pipeline = redis::pipe();
+    (0..count).for_each(|_| {
+        pipeline.incr("counter", 1);
+    });
+    pipeline.query(connection).expect("numbers")
+}
+
 /// One multi-row insert of these rows into this chat, which commits by itself.
-pub async fn insert_mysql(connection: &mut Conn, place: ChatPlace, drafts: &[Numbered]) {
+async fn insert_mysql(connection: &mut Conn, place: ChatPlace, drafts: &[Numbered]) {
     let mut sql = String::from(
         "INSERT INTO messages (application_id, chat_number, number, id, body, version, created_at, updated_at)
          VALUES ",
