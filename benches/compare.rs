@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use tokio::runtime::Runtime;
 
 use crate::support::http::{Connection, Until, create, flood, get, load, new_application, post, start_bare};
@@ -14,6 +14,10 @@ use crate::support::{machine, median, percentile};
 
 /// Chats of the load that is spread.
 const CHATS: usize = 10_000;
+/// Messages of the first of them, so that reads find some.
+const MESSAGES: u64 = 1_100;
+/// Connections that send more than can be kept.
+const CROWD: usize = 4_000;
 /// Messages that are few, and how often the cost of one more is measured.
 const FEW: u64 = 10_000;
 /// Where the table stands, and between which lines.
@@ -34,6 +38,9 @@ struct Options {
     /// Also on a store of so many messages, in one chat
     #[arg(long, value_name = "COUNT")]
     messages: Option<u64>,
+    /// This part alone
+    #[arg(long, value_enum, conflicts_with = "write")]
+    only: Option<Part>,
     /// On embedded engines only
     #[arg(long)]
     embedded: bool,
@@ -43,6 +50,16 @@ struct Options {
     /// What cargo says to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// What a round is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Creates,
+    Many,
+    Alone,
+    Overload,
+    Reads,
 }
 
 /// Runs by a line of arguments.
@@ -92,7 +109,7 @@ fn measure(runtime: &Runtime, stack: &Stack, unindexed: &Stack, options: &Option
     let mut figures: Vec<Figure> = Vec::new();
     for round in 0..=options.rounds {
         eprintln!("{}: round {round} of {}", stack.name, options.rounds);
-        let measured = runtime.block_on(sides.round());
+        let measured = runtime.block_on(sides.round(options.only));
         if round == 0 {
             figures.extend(measured.into_iter().map(|(name, aim, _)| Figure {
                 name,
@@ -146,7 +163,21 @@ impl Sides {
         Self { ours, chats, stack, unindexed, crowded, bare: start_bare(), raw, large, each }
     }
 
-    async fn round(&mut self) -> Vec<Measured> {
+    async fn round(&mut self, only: Option<Part>) -> Vec<Measured> {
+        let mut measured = Vec::new();
+        for part in Part::value_variants().iter().filter(|part| only.is_none_or(|only| only == **part)) {
+            measured.extend(match part {
+                Part::Creates => self.many_at_once().await,
+                Part::Many => self.among_many().await,
+                Part::Alone => self.one_alone().await,
+                Part::Overload => self.overload().await,
+                Part::Reads => self.reads().await,
+            });
+        }
+        measured
+    }
+
+    async fn many_at_once(&mut self) -> Vec<Measured> {
         let mut measured = Vec::new();
         for (connections, rows) in [(64, 64), (512, 500)] {
             let bare = self.rate(self.bare, &[create("/create")], connections).await;
@@ -177,10 +208,14 @@ impl Sides {
                 ));
             }
         }
-        measured.extend(self.among_many().await);
+        measured
+    }
+
+    async fn one_alone(&mut self) -> Vec<Measured> {
         let bare = self.median(self.bare, &create("/create")).await;
         let engines = self.raw.median(self.each).await;
         let (unindexed_chats, unindexed) = &self.unindexed;
+        let mut measured = Vec::new();
         for (name, address, chats) in [
             ("p50 of one create, 1 connection, µs", self.ours.address, &self.chats),
             ("the same while search is away", unindexed.address, unindexed_chats),
@@ -192,13 +227,17 @@ impl Sides {
                 (ours * 1e6, (bare + engines) * 1e6),
             ));
         }
-        measured.extend(self.overload().await);
-        let bare = self.rate(self.bare, &[get("/read")], 64).await;
+        measured
+    }
+
+    async fn reads(&mut self) -> Vec<Measured> {
+        let mut measured = Vec::new();
         // Each of a thousand messages and pages, so that no two who ask at once ask for the same.
-        for (name, path, aim) in [
-            ("GET of one message/s : bare handler", "1/messages/", 0.7),
-            ("lists of 50 messages/s : bare handler", "1/messages?limit=50&after=", 0.25),
+        for (name, path, bare, aim) in [
+            ("GET of one message/s : bare handler", "1/messages/", "/read", 0.7),
+            ("lists of 50 messages/s : bare handler", "1/messages?limit=50&after=", "/list", 0.25),
         ] {
+            let bare = self.rate(self.bare, &[get(bare)], 64).await;
             let ours: Vec<_> = (1..=1_000).map(|it| get(&format!("{}/{path}{it}", self.chats))).collect();
             let ours = self.rate(self.ours.address, &ours, 64).await;
             measured.push((name.to_owned(), Aim::AtLeast(aim), (ours, bare)));
@@ -207,19 +246,24 @@ impl Sides {
     }
 
     /// Its peak first, and then twice as much; the bare handler, which refuses nobody, gets as much as that.
-    async fn overload(&self) -> [Measured; 3] {
+    async fn overload(&self) -> Vec<Measured> {
         let (chats, service) = &self.crowded;
         let hot = create(&format!("{chats}/1/messages"));
         let peak = self.rate(service.address, std::slice::from_ref(&hot), 512).await;
         self.idle().await;
-        let crowded = flood(service.address, &hot, 4_000, 2.0 * peak, self.each).await;
-        let goodput = crowded.kept.len() as f64 / crowded.elapsed.as_secs_f64();
+        let crowded = flood(service.address, &hot, CROWD, 2.0 * peak, self.each).await;
+        let goodput = match crowded.refused.is_empty() {
+            true => f64::NAN,
+            false => crowded.kept.len() as f64 / crowded.elapsed.as_secs_f64(),
+        };
+        let sent = 2.0 * crowded.sent_share();
         self.idle().await;
-        let bare = flood(self.bare, &create("/create"), 4_000, 2.0 * peak, self.each).await;
+        let bare = flood(self.bare, &create("/create"), CROWD, 2.0 * peak, self.each).await;
         let to_refuse = percentile(crowded.refused, 95) * 1e6;
         let to_answer = percentile(bare.kept, 95) * 1e6;
-        [
+        vec![
             ("creates/s kept at twice the peak : at the peak".to_owned(), Aim::AtLeast(0.9), (goodput, peak)),
+            ("creates/s sent then : at the peak".to_owned(), Aim::AtLeast(1.9), (sent * peak, peak)),
             ("95th of a refusal then, µs : 10 ms".to_owned(), Aim::AtMost(1.0), (to_refuse, 10_000.0)),
             (
                 "the same : 95th of what a bare handler answers to as many".to_owned(),
@@ -229,20 +273,22 @@ impl Sides {
         ]
     }
 
-    /// Beside very many messages, where that was asked for: what one more costs, beside a new service with a few; and
-    /// the service started anew, where nothing of it is on servers.
+    /// Beside very many messages, where that was asked for: what one more costs, beside a service with a few, both started
+    /// anew; and what the start takes, where nothing of it is on servers.
     async fn among_many(&mut self) -> Vec<Measured> {
         let Some((messages, chats, mut large)) = self.large.take() else { return Vec::new() };
-        let (few_chats, few) = with_messages(&self.stack.beside().await, FEW).await;
+        let (few_chats, mut few) = with_messages(&self.stack.beside().await, FEW).await;
         large.idle().await;
+        let ready = large.start_again().await.as_secs_f64() * 1e3;
+        few.start_again().await;
+        large.idle().await;
+        let (resident, program) = (large.resident_bytes() as f64 / 1e6, program_bytes() as f64 / 1e6);
         self.idle().await;
         let (many, few) = (cost(&large, &chats).await, cost(&few, &few_chats).await);
+        self.large = Some((messages, chats, large));
         let name = format!("processor time of one create, µs, beside {messages} messages : beside {FEW}");
         let mut measured = vec![(name, Aim::AtMost(1.1), (many * 1e6, few * 1e6))];
         if self.stack.url("--store").is_none() {
-            let ready = large.start_again().await.as_secs_f64() * 1e3;
-            large.idle().await;
-            let (resident, program) = (large.resident_bytes() as f64 / 1e6, program_bytes() as f64 / 1e6);
             measured.extend([
                 (
                     format!("from start to ready on {messages} messages, ms : 300"),
@@ -253,7 +299,6 @@ impl Sides {
                 ("the program, MB : 40".to_owned(), Aim::AtMost(1.0), (program, 40.0)),
             ]);
         }
-        self.large = Some((messages, chats, large));
         measured
     }
 
@@ -290,16 +335,34 @@ impl Sides {
     }
 }
 
-/// Processor time of one create in this chat of chats, until it is found and counted, in seconds: that of the service, of
-/// servers and of the system.
+/// Processor time of one create in the first of these chats, until it is found and counted, in seconds: that of the
+/// service, of servers and of the system. What the first ones cost a new process is not in it.
 async fn cost(service: &Service, chats: &str) -> f64 {
-    machine::idle().await;
+    create_few(service, chats).await;
     let before = machine::time_of_others();
+    let answered = create_few(service, chats).await;
+    (machine::time_of_others() - before).as_secs_f64() / answered as f64
+}
+
+/// A few creates, until they are found and counted and nobody has anything left to do; says how many.
+async fn create_few(service: &Service, chats: &str) -> u64 {
+    let before = count(service, chats).await;
     let hot = [create(&format!("{chats}/1/messages"))];
     let (answered, _elapsed) = load(service.address, &hot, 64, Until::Times(FEW.div_ceil(64))).await;
+    while count(service, chats).await < before + answered {
+        tokio::time::sleep(machine::LOOK).await;
+    }
     service.idle().await;
     machine::idle().await;
-    (machine::time_of_others() - before).as_secs_f64() / answered as f64
+    answered
+}
+
+/// The messages of the first of these chats, by its counter.
+async fn count(service: &Service, chats: &str) -> u64 {
+    let mut connection = Connection::open(service.address).await;
+    let chat = connection.ask(&get(&format!("{chats}/1"))).await;
+    let count = chat.split("\"messages_count\":").nth(1).and_then(|rest| rest.split([',', '}']).next());
+    count.expect("a count").parse().expect("a number")
 }
 
 /// A service with so many messages in the first of its chats, and the path of the chats.
@@ -317,7 +380,9 @@ async fn with_chats(service: &Service) -> String {
     let chats = new_application(service.address).await;
     let times = Until::Times(CHATS.div_ceil(64) as u64);
     load(service.address, &[post(&chats, "{}")], 64, times).await;
-    load(service.address, &[create(&format!("{chats}/1/messages"))], 1, Until::Times(100)).await;
+    load(service.address, &[create(&format!("{chats}/1/messages"))], 1, Until::Times(MESSAGES)).await;
+    let (answered, _indexed) = service.messages().await;
+    assert_eq!(answered, MESSAGES, "it has to be known when all is indexed");
     chats
 }
 
@@ -328,9 +393,7 @@ fn table(stack: &Stack, figures: &[Figure]) -> String {
         let of = |value: fn(&(f64, f64)) -> f64| median(rounds.iter().map(value).collect());
         let (ours, limit, ratio) = (of(|both| both.0), of(|both| both.1), of(|both| both.0 / both.1));
         let aim = match aim {
-            Aim::AtMost(_) if ratio.is_nan() => {
-                "nothing was refused, so that nothing was measured".to_owned()
-            }
+            _ if ratio.is_nan() => "nothing was refused, so that nothing was measured".to_owned(),
             Aim::AtLeast(aim) => format!("{aim} or more, {}", if ratio >= *aim { "met" } else { "missed" }),
             Aim::AtMost(aim) => format!("{aim} or less, {}", if ratio <= *aim { "met" } else { "missed" }),
         };

@@ -14,8 +14,9 @@ use tokio::task::LocalSet;
 
 use super::BODY;
 
-/// The length of a bare answer: that of a message.
+/// The lengths of bare answers: that of a message, and of a page of 50.
 const ANSWER_BYTES: usize = 260;
+const PAGE_BYTES: usize = 10_700;
 
 pub fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n")
@@ -33,8 +34,8 @@ pub fn create(path: &str) -> String {
     post(path, &format!("{{\"body\":\"{BODY}\"}}"))
 }
 
-/// A handler that takes as long a request as [`create`] at `/create`, or [`get`] at `/read`, and gives as long an answer as
-/// a message is. It serves until the process ends.
+/// A handler that takes as long a request as [`create`] at `/create`, or [`get`] at `/read` and `/list`, and gives as long an
+/// answer as a message is, or a page of 50. It serves until the process ends.
 pub fn start_bare() -> SocketAddr {
     let (started, address) = mpsc::channel();
     std::thread::spawn(move || {
@@ -42,7 +43,11 @@ pub fn start_bare() -> SocketAddr {
             let server = HttpServer::new(|| {
                 let answer = || async { HttpResponse::Created().body("x".repeat(ANSWER_BYTES)) };
                 let taken = move |_body: web::Json<serde_json::Value>| answer();
-                App::new().route("/create", web::post().to(taken)).route("/read", web::get().to(answer))
+                let page = || async { HttpResponse::Ok().body("x".repeat(PAGE_BYTES)) };
+                App::new()
+                    .route("/create", web::post().to(taken))
+                    .route("/read", web::get().to(answer))
+                    .route("/list", web::get().to(page))
             });
             let server = server.bind("127.0.0.1:0").expect("a port");
             started.send(server.addrs()[0]).expect("someone waits");
@@ -122,8 +127,19 @@ pub struct Flood {
     pub kept: Vec<f64>,
     /// How long each refusal took.
     pub refused: Vec<f64>,
+    /// How many were answered before they were kept.
+    pub queued: u64,
+    /// How many should have been sent, also where no connection was free to send it.
+    pub due: u64,
     /// Until the last was answered.
     pub elapsed: Duration,
+}
+
+impl Flood {
+    /// How much of what should have been sent was sent.
+    pub fn sent_share(&self) -> f64 {
+        ((self.kept.len() + self.refused.len()) as u64 + self.queued) as f64 / self.due as f64
+    }
 }
 
 /// So many requests a second for so long, whatever becomes of them (an open model), as far as so many connections send them.
@@ -147,7 +163,8 @@ pub async fn flood(
                 let answer = connection.send(&request).await;
                 let seconds = asked.elapsed().as_secs_f64();
                 match answer.as_bytes().get(9..12) {
-                    Some(b"201" | b"202") => seen.borrow_mut().kept.push(seconds),
+                    Some(b"202") => seen.borrow_mut().queued += 1,
+                    Some(b"201") => seen.borrow_mut().kept.push(seconds),
                     Some(b"503") => seen.borrow_mut().refused.push(seconds),
                     _ => panic!("{answer}"),
                 }
@@ -166,11 +183,12 @@ pub async fn flood(
             handed_out = due;
         }
         tickets.close();
+        handed_out
     };
     let began = Instant::now();
-    local.run_until(hand_out).await;
+    let due = local.run_until(hand_out).await;
     local.await;
-    Flood { elapsed: began.elapsed(), ..seen.take() }
+    Flood { due, elapsed: began.elapsed(), ..seen.take() }
 }
 
 /// It finds the end of an answer by its length.

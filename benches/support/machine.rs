@@ -62,4 +62,5 @@ pub async fn idle() {
         }
         before = now;
     }
+    eprintln!("the machine is busy still; what is measured now may be less than what it can do");
 }

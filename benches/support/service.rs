@@ -109,7 +109,7 @@ impl Service {
         started.elapsed()
     }
 
-    /// Waits until it has nothing left to do: what it was sent is indexed and counted too.
+    /// Waits until it has nothing left to do: what it was sent is indexed too.
     pub async fn idle(&self) {
         let mut before = machine::time_of(self.process.id());
         loop {
@@ -122,22 +122,26 @@ impl Service {
         }
     }
 
-    /// Whether as many messages are indexed as were answered for, by its metrics.
+    /// Whether as many messages are indexed as were answered for.
     async fn is_caught_up(&self) -> bool {
+        let (answered, indexed) = self.messages().await;
+        !self.stack.is_indexed || indexed >= answered
+    }
+
+    /// How many messages were answered for since it was started, and how many indexed, by its metrics.
+    pub async fn messages(&self) -> (u64, u64) {
         let mut connection = Connection::open(self.address).await;
         let metrics = connection.ask(&get("/metrics")).await;
         let sum = |of: &dyn Fn(&str) -> bool| -> u64 {
             let lines = metrics.lines().filter(|line| of(line)).filter_map(|line| line.rsplit_once(' '));
             lines.map(|(_name, value)| value.parse::<u64>().expect("a count")).sum()
         };
-        let kept = sum(&|line| {
-            line.starts_with("chat_requests_total")
-                && line.contains("method=\"POST\"")
+        let answered = sum(&|line| {
+            line.starts_with("chat_http_requests_total{method=\"POST\"")
                 && line.contains("/messages\"")
-                && line.contains("status=\"201\"")
+                && line.contains("status=\"20")
         });
-        let indexed = sum(&|line| line.starts_with("chat_indexed_messages_total"));
-        !self.stack.is_indexed || indexed >= kept
+        (answered, sum(&|line| line.starts_with("chat_indexed_messages_total")))
     }
 
     /// Resident memory, in bytes.

@@ -88,6 +88,8 @@ impl Door {
         loop {
             match self.create_once(draft.clone(), patience, deadline).await {
                 Err(CreateError::KeyHeld) => held = true,
+                // There is no room to ask just now.
+                Err(CreateError::Full) if held => {}
                 // The deadline passed while asking again: the first is still at work, as far as anyone knows.
                 Err(CreateError::Unknown) if held => return Err(CreateError::KeyHeld),
                 end => return end,

@@ -93,7 +93,9 @@ impl NumberAllocator {
             let work = contain(recall(Arc::clone(&self.desk), batch)).into_actor(self);
             ctx.spawn(work.map(|new, actor, ctx| {
                 actor.with_key.finish();
-                new.into_iter().flatten().for_each(|create| actor.to_accept.push(create));
+                for create in new.into_iter().flatten() {
+                    line_up(create, &mut actor.to_accept, actor.patience);
+                }
                 actor.go_on(ctx);
             }));
         }
@@ -128,10 +130,7 @@ impl Handler<Create> for NumberAllocator {
 
     fn handle(&mut self, create: Create, ctx: &mut Context<Self>) {
         let lane = if create.draft.key.is_some() { &mut self.with_key } else { &mut self.to_accept };
-        if self.patience.is_some_and(|patience| lane.waited(create.application()) > patience) {
-            return create.reply.answer(Err(CreateError::Full));
-        }
-        lane.push(create);
+        line_up(create, lane, self.patience);
         self.go_on(ctx);
     }
 }
@@ -175,6 +174,14 @@ impl Work for Create {
     fn bytes(&self) -> usize {
         self.draft.weight_bytes()
     }
+}
+
+/// Behind the others of its application, unless the first of them has waited longer than this.
+fn line_up(create: Create, lane: &mut Lane<Create>, patience: Option<Duration>) {
+    if patience.is_some_and(|patience| lane.waited(create.application()) > patience) {
+        return create.reply.answer(Err(CreateError::Full));
+    }
+    lane.push(create);
 }
 
 /// Answers those whose key was used before; gives back the others.

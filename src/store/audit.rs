@@ -1,5 +1,7 @@
 //! What a look at the rows finds: see [`super::Count::audit`] and [`super::Count::uncounted`].
 
+use std::collections::BTreeSet;
+
 use crate::domain::{DraftId, Number, Parent};
 
 /// Parents that may have been missed.
@@ -13,12 +15,17 @@ pub struct Uncounted {
 
 impl Uncounted {
     /// From the ids and parents of the next rows; a page that is not full is the last.
-    pub(super) fn of(rows: Vec<(DraftId, Parent)>, limit: usize) -> Self {
-        let next = rows.last().filter(|_last| rows.len() >= limit).map(|(id, _parent)| *id);
-        let mut parents: Vec<Parent> = rows.into_iter().map(|(_id, parent)| parent).collect();
-        parents.sort_unstable();
-        parents.dedup();
-        Self { parents, next }
+    pub(super) fn of<E>(
+        rows: impl Iterator<Item = Result<(DraftId, Parent), E>>,
+        limit: usize,
+    ) -> Result<Self, E> {
+        let (mut parents, mut last, mut seen) = (BTreeSet::new(), None, 0);
+        for row in rows {
+            let (id, parent) = row?;
+            parents.insert(parent);
+            (last, seen) = (Some(id), seen + 1);
+        }
+        Ok(Self { parents: parents.into_iter().collect(), next: last.filter(|_last| seen >= limit) })
     }
 }
 

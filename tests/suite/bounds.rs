@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::support::in_process::InProcess;
 use crate::support::other_engines::{SearchGates, durable_intake};
@@ -92,6 +93,44 @@ async fn drafts_that_wait_for_a_counter_or_a_key_hold_up_no_others_until_all_pla
         numbers.extend(numbers_of(&mut more).await);
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=8).collect::<Vec<_>>(), "{kind:?}");
+    }
+}
+
+/// Long before there is no place left: the line is longer than its first can be waited for.
+#[tokio::test]
+async fn drafts_behind_a_line_that_has_waited_too_long_are_refused_also_those_with_a_key() {
+    for key in [None, Some("key")] {
+        let watch = Watch::new();
+        let service = InProcess::start(&["--ack-wait", "12s"], watch.over());
+        let client = &service.client;
+        let chat = client.new_chat(&client.new_application().await).await;
+        let body = |name: usize| "x".repeat(128 * 1024 - 8) + &format!("{name:08}");
+
+        watch.gate(Kind::Keep).shut();
+        // More than may be numbered before the first of them are kept.
+        let mut waiting = JoinSet::new();
+        for name in 0..100 {
+            waiting.spawn(create(client, &chat, &body(name), key.map(|key| format!("{key}-{name}"))));
+        }
+        let mut probes = 100..;
+        let refusal = loop {
+            let name = probes.next().expect("a name");
+            waiting.spawn(create(client, &chat, &body(name), key.map(|key| format!("{key}-{name}"))));
+            if let Ok(Some(reply)) = timeout(Duration::from_millis(100), waiting.join_next()).await {
+                break reply.expect("an answer");
+            }
+        };
+        expect_not_taken(&refusal);
+        watch.gate(Kind::Keep).open();
+        let mut kept = 0;
+        while let Some(reply) = waiting.join_next().await {
+            match reply.expect("an answer") {
+                reply if reply.status == 201 => kept += 1,
+                reply => expect_not_taken(&reply),
+            }
+        }
+        assert!(kept >= 100, "{key:?}: {kept} of those that waited were kept");
+        assert_eq!(client.all(&messages(&chat)).await.len(), kept);
     }
 }
 
@@ -354,14 +393,23 @@ fn held(watch: &Watch, kind: Kind) -> Result<(), String> {
 fn creates(client: &Client, chat: &str, count: usize, body: &str, key: Option<&str>) -> JoinSet<Reply> {
     let mut creates = JoinSet::new();
     for index in 0..count {
-        let mut request = client.request(Method::POST, &messages(chat)).json(&json!({"body": body}));
-        if let Some(key) = key {
-            request = request.header("Idempotency-Key", format!("{key}-{body}-{index}"));
-        }
-        let client = client.clone();
-        creates.spawn(async move { client.send(request).await });
+        creates.spawn(create(client, chat, body, key.map(|key| format!("{key}-{body}-{index}"))));
     }
     creates
+}
+
+fn create(
+    client: &Client,
+    chat: &str,
+    body: &str,
+    key: Option<String>,
+) -> impl Future<Output = Reply> + use<> {
+    let mut request = client.request(Method::POST, &messages(chat)).json(&json!({"body": body}));
+    if let Some(key) = key {
+        request = request.header("Idempotency-Key", key);
+    }
+    let client = client.clone();
+    async move { client.send(request).await }
 }
 
 /// The next that are answered are refusals, these many.

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tantivy::columnar::Column;
-use tantivy::directory::error::OpenReadError;
+use tantivy::directory::error::{OpenDirectoryError, OpenReadError};
 use tantivy::fastfield::AliveBitSet;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{IndexWriter, InvertedIndexReader, Searcher, TantivyError, Term};
+use tantivy::{Index, IndexWriter, InvertedIndexReader, Searcher, TantivyError, Term};
 
 use super::folder::{Open, open_present, remove_others, start_new};
 use super::schema::{Fields, VERSION};
@@ -18,7 +18,7 @@ use crate::store::Row;
 
 /// Terms handed to the indexing thread before a commit waits for it: what may be queued in memory.
 const COMMIT_LIMIT_BYTES: usize = 8 * 1024 * 1024;
-/// How often a check begins anew because a merge took files away under it.
+/// How often a check begins anew because a merge, or a new index, took files away under it.
 const VERIFY_ATTEMPTS: usize = 5;
 
 /// Locked by the one process that writes here.
@@ -70,18 +70,20 @@ impl Shelf {
         Ok(())
     }
 
+    /// Reads every file once, by a map of its own: one of those that searches use would stay in memory as a whole.
     pub(super) fn verify(&self) -> Result<(), SearchError> {
-        let open = self.present();
         let mut attempt = 1;
         loop {
-            match open.index.validate_checksum() {
+            let folder = self.folder.join(self.present().name);
+            match Index::open_in_dir(folder).and_then(|index| index.validate_checksum()) {
                 Ok(damaged) if damaged.is_empty() => return Ok(()),
                 Ok(damaged) => {
                     return Err(SearchError::Damaged(format!("checksums differ: {damaged:?}").into()));
                 }
-                Err(TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(_)))
-                    if attempt < VERIFY_ATTEMPTS =>
-                {
+                Err(
+                    TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(_))
+                    | TantivyError::OpenDirectoryError(OpenDirectoryError::DoesNotExist(_)),
+                ) if attempt < VERIFY_ATTEMPTS => {
                     attempt += 1;
                 }
                 Err(error) => return Err(judge(error)),

@@ -168,11 +168,8 @@ async fn uncounted(
          ORDER BY 1 LIMIT ?",
         &[&after, &limit, &after, &limit, &limit],
     );
-    let mut rows = Vec::new();
-    for mut row in select(session, &ask).await? {
-        rows.push((row.take()?, Parent::at(row.take()?, row.take()?)));
-    }
-    Ok(Uncounted::of(rows, limit))
+    let rows = select(session, &ask).await?.into_iter();
+    Uncounted::of(rows.map(|mut row| Ok((row.take()?, Parent::at(row.take()?, row.take()?)))), limit)
 }
 
 /// Before the first draft that may not have been counted. The nodes that are dead by now are gone through with it.

@@ -87,8 +87,9 @@ impl<T: Send> Shape<T, u64> {
             Parent::Chat(place) => vec![place.application.0, clamp(place.chat.get())],
         };
         let bounds = (page.after.map_or(0, clamp), page.before.map_or(i64::MAX, clamp));
-        let mut listed = self.page(&of, session, page, bounds).await?;
-        if listed.items.is_empty() {
+        let (mut listed, looks) = self.page(&of, session, page, bounds).await?;
+        // Where nothing came, also in a later look at what may have been deleted since the one before.
+        if listed.items.is_empty() || (looks > 1 && listed.next.is_none()) {
             let ask = format!("{}; {}", is_live(parent), greatest_of(parent));
             let mut answers = session.run(&ask).await?.into_iter();
             if let Some(missing) = missing(&mut answers)? {
@@ -102,19 +103,22 @@ impl<T: Send> Shape<T, u64> {
 }
 
 impl<T: Send, C: Column + Clone + Send> Shape<T, C> {
-    /// Reads one page: until it is full, heavy, or has been looked for long enough. Both bounds are excluded.
+    /// Reads one page: until it is full, heavy, or has been looked for long enough; and says in how many looks, each at
+    /// a state of its own. Both bounds are excluded.
     pub(super) async fn page(
         &'static self,
         of: &[i64],
         session: &mut Session,
         page: &Page<C>,
         bounds: (i64, i64),
-    ) -> Result<Listed<T, C>, Fault> {
+    ) -> Result<(Listed<T, C>, usize), Fault> {
         let (mut lowest, mut highest) = bounds;
         let mut reader = Reader::new(self, page);
         let mut portion = page.limit + 1;
         let statement = self.statement(page.order);
+        let mut looks = 0;
         loop {
+            looks += 1;
             let rows = i64::try_from(portion).unwrap_or(i64::MAX);
             let parameters = [of, &[lowest, highest, rows]].concat();
             let (mut seen, mut fault) = (0, None);
@@ -135,7 +139,7 @@ impl<T: Send, C: Column + Clone + Send> Shape<T, C> {
                 return Err(fault);
             }
             if reader.is_done || seen < portion {
-                return Ok(reader.listed);
+                return Ok((reader.listed, looks));
             }
             match page.order {
                 Order::Ascending => lowest = reader.position,

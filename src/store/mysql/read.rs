@@ -189,7 +189,8 @@ async fn applications(
 ) -> Result<Option<Listed<Application, Token>>, Fault> {
     let Some(lowest) = cursor_id(session, page.after.as_ref(), 0).await? else { return Ok(None) };
     let Some(highest) = cursor_id(session, page.before.as_ref(), i64::MAX).await? else { return Ok(None) };
-    APPLICATIONS.page(&[], session, page, (lowest, highest)).await.map(Some)
+    let (listed, _looks) = APPLICATIONS.page(&[], session, page, (lowest, highest)).await?;
+    Ok(Some(listed))
 }
 
 /// The id behind an application's cursor, deleted or not.

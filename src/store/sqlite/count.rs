@@ -114,7 +114,7 @@ fn uncounted(rows: &Transaction<'_>, after: Option<DraftId>, limit: usize) -> Re
     let found = select.query_map(params![after, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
         Ok((row.get(0)?, Parent::at(row.get(1)?, unsigned(row.get(2)?))))
     })?;
-    Ok(Uncounted::of(found.collect::<Result<_, _>>()?, limit))
+    Ok(Uncounted::of(found, limit)?)
 }
 
 /// A draft is older than its commit by the time it waited.
