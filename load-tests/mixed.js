@@ -8,7 +8,7 @@ const CHATS = 50;
 
 export const options = {
   scenarios: { people: { executor: 'constant-vus', vus: USERS, duration: `${chat.seconds(60)}s` } },
-  thresholds: chat.RIGHT,
+  thresholds: chat.RIGHT_AND_SOON,
 };
 
 export function setup() {

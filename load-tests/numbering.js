@@ -19,7 +19,7 @@ export const options = {
     chats: { executor: 'constant-vus', vus: Math.max(1, USERS / 8), duration: `${chat.seconds(30)}s`, exec: 'chats' },
   },
   teardownTimeout: '10m',
-  thresholds: chat.RIGHT,
+  thresholds: chat.RIGHT_AND_SOON,
 };
 
 export function setup() {

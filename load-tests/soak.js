@@ -1,5 +1,5 @@
-// A day's work in small: creates, reads and searches at a steady pace, far below what the service can take. What the run
-// watches meanwhile is its memory and its queues. At the end `messages_kept` and `messages_found` are the same.
+// A day's work in small: creates, reads and searches at a steady pace, far below what the service can take. Whoever runs it
+// watches the service's memory. At the end `messages_kept` and `messages_found` are the same.
 
 import { check } from 'k6';
 import { Counter } from 'k6/metrics';
@@ -21,7 +21,7 @@ export const options = {
     },
   },
   teardownTimeout: '10m',
-  thresholds: Object.assign({ dropped_iterations: ['count==0'] }, chat.RIGHT),
+  thresholds: Object.assign({ dropped_iterations: ['count==0'] }, chat.RIGHT_AND_SOON),
 };
 
 export function setup() {

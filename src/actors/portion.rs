@@ -8,7 +8,7 @@ use crate::domain::{ApplicationId, ChatPlace, Number};
 use crate::store::{Claim, ClaimId, Range, Row, RowsOf, Task};
 
 /// Bytes of bodies that are indexed in one go, so that neither a drain nor another application waits for more.
-const STEP_BYTES: usize = 128 * 1024;
+const STEP_BYTES: usize = 512 * 1024;
 /// Messages of one application that are read before the next one's.
 const SLICE_MESSAGES: u64 = 16;
 
