@@ -7,7 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use crate::domain::{ApplicationId, ChatPlace, Number};
 use crate::store::{Claim, ClaimId, Range, Row, RowsOf, Task};
 
-/// Bytes of bodies that are indexed in one go, so that neither a drain nor another application waits for more.
+/// Bytes of bodies that are indexed in one go: all short messages of a round by one commit, and neither a drain nor another
+/// application waits for more.
 const STEP_BYTES: usize = 512 * 1024;
 /// Messages of one application that are read before the next one's.
 const SLICE_MESSAGES: u64 = 16;
