@@ -7,15 +7,11 @@ use std::time::{Duration, Instant};
 use clap::{Parser, ValueEnum};
 use tokio::runtime::Runtime;
 
-use crate::support::http::{Connection, Until, create, flood, get, load, new_application, post, start_bare};
+use crate::support::http::{Connection, Until, create, flood, get, load, start_bare};
 use crate::support::raw::Raw;
-use crate::support::service::{PATIENT, Service, Stack, program_bytes};
+use crate::support::service::{CHATS, PATIENT, Service, Stack, program_bytes};
 use crate::support::{machine, median, percentile};
 
-/// Chats of the load that is spread.
-const CHATS: usize = 10_000;
-/// Messages of the first of them, so that reads find some.
-const MESSAGES: u64 = 1_100;
 /// Connections that send more than can be kept.
 const CROWD: usize = 4_000;
 /// Messages that are few, and how often the cost of one more is measured.
@@ -146,9 +142,9 @@ struct Sides {
 impl Sides {
     async fn new(stack: &Stack, unindexed: &Stack, options: &Options) -> Self {
         let ours = Service::start(stack, &PATIENT);
-        let chats = with_chats(&ours).await;
+        let chats = ours.fill().await;
         let unindexed = Service::start(unindexed, &PATIENT);
-        let unindexed = (with_chats(&unindexed).await, unindexed);
+        let unindexed = (unindexed.fill().await, unindexed);
         let large = match options.messages {
             None => None,
             Some(messages) => {
@@ -157,7 +153,7 @@ impl Sides {
             }
         };
         let crowded = Service::start(&stack.beside().await, &["--queue-limit", "1000"]);
-        let crowded = (with_chats(&crowded).await, crowded);
+        let crowded = (crowded.fill().await, crowded);
         let each = Duration::from_millis(options.millis);
         let (stack, raw) = (stack.clone(), Raw::open(stack).await);
         Self { ours, chats, stack, unindexed, crowded, bare: start_bare(), raw, large, each }
@@ -250,20 +246,21 @@ impl Sides {
         let (chats, service) = &self.crowded;
         let hot = create(&format!("{chats}/1/messages"));
         let peak = self.rate(service.address, std::slice::from_ref(&hot), 512).await;
+        let twice = 2.0 * peak;
         self.idle().await;
-        let crowded = flood(service.address, &hot, CROWD, 2.0 * peak, self.each).await;
+        let crowded = flood(service.address, &hot, CROWD, twice, self.each).await;
         let goodput = match crowded.refused.is_empty() {
             true => f64::NAN,
             false => crowded.kept.len() as f64 / crowded.elapsed.as_secs_f64(),
         };
-        let sent = 2.0 * crowded.sent_share();
+        let sent = twice * crowded.sent_share();
         self.idle().await;
-        let bare = flood(self.bare, &create("/create"), CROWD, 2.0 * peak, self.each).await;
+        let bare = flood(self.bare, &create("/create"), CROWD, twice, self.each).await;
         let to_refuse = percentile(crowded.refused, 95) * 1e6;
         let to_answer = percentile(bare.kept, 95) * 1e6;
         vec![
             ("creates/s kept at twice the peak : at the peak".to_owned(), Aim::AtLeast(0.9), (goodput, peak)),
-            ("creates/s sent then : at the peak".to_owned(), Aim::AtLeast(1.9), (sent * peak, peak)),
+            ("creates/s sent then : at the peak".to_owned(), Aim::AtLeast(1.9), (sent, peak)),
             ("95th of a refusal then, µs : 10 ms".to_owned(), Aim::AtMost(1.0), (to_refuse, 10_000.0)),
             (
                 "the same : 95th of what a bare handler answers to as many".to_owned(),
@@ -278,7 +275,6 @@ impl Sides {
     async fn among_many(&mut self) -> Vec<Measured> {
         let Some((messages, chats, mut large)) = self.large.take() else { return Vec::new() };
         let (few_chats, mut few) = with_messages(&self.stack.beside().await, FEW).await;
-        large.idle().await;
         let ready = large.start_again().await.as_secs_f64() * 1e3;
         few.start_again().await;
         large.idle().await;
@@ -368,22 +364,11 @@ async fn count(service: &Service, chats: &str) -> u64 {
 /// A service with so many messages in the first of its chats, and the path of the chats.
 async fn with_messages(stack: &Stack, messages: u64) -> (String, Service) {
     let service = Service::start(stack, &PATIENT);
-    let chats = with_chats(&service).await;
+    let chats = service.fill().await;
     let fill = [create(&format!("{chats}/1/messages"))];
     load(service.address, &fill, 512, Until::Times(messages.div_ceil(512))).await;
     service.idle().await;
     (chats, service)
-}
-
-/// An application with many chats, and a message in the first; the path of its chats.
-async fn with_chats(service: &Service) -> String {
-    let chats = new_application(service.address).await;
-    let times = Until::Times(CHATS.div_ceil(64) as u64);
-    load(service.address, &[post(&chats, "{}")], 64, times).await;
-    load(service.address, &[create(&format!("{chats}/1/messages"))], 1, Until::Times(MESSAGES)).await;
-    let (answered, _indexed) = service.messages().await;
-    assert_eq!(answered, MESSAGES, "it has to be known when all is indexed");
-    chats
 }
 
 fn table(stack: &Stack, figures: &[Figure]) -> String {

@@ -6,12 +6,9 @@ use std::cell::LazyCell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::support::http::{Until, create, get, load, new_application, post, start_bare};
-use crate::support::service::{PATIENT, Service, Stack};
+use crate::support::http::{Until, create, get, load, start_bare};
+use crate::support::service::{CHATS, PATIENT, Service, Stack};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
-
-/// Chats of the load that is spread.
-const CHATS: usize = 10_000;
 
 fn request(criterion: &mut Criterion) {
     measure(criterion, "request", Stack::embedded, &[1, 64]);
@@ -33,11 +30,7 @@ fn measure(criterion: &mut Criterion, group: &str, stack: impl Fn() -> Stack, co
     let bare = LazyCell::new(start_bare);
     let ours = LazyCell::new(|| {
         let ours = Service::start(&stack(), &PATIENT);
-        let chats = runtime.block_on(new_application(ours.address));
-        let times = Until::Times(CHATS.div_ceil(64) as u64);
-        runtime.block_on(load(ours.address, &[post(&chats, "{}")], 64, times));
-        let first = create(&format!("{chats}/1/messages"));
-        runtime.block_on(load(ours.address, &[first], 1, Until::Times(200)));
+        let chats = runtime.block_on(ours.fill());
         (ours, chats)
     });
     let mut group = criterion.benchmark_group(group);
@@ -63,6 +56,7 @@ fn measure(criterion: &mut Criterion, group: &str, stack: impl Fn() -> Stack, co
         measure("read one message", &|| (ours.0.address, read("1/messages/")));
         measure("list 50 messages", &|| (ours.0.address, read("1/messages?limit=50&after=")));
         measure("read, bare handler", &|| (*bare, vec![get("/read")]));
+        measure("list, bare handler", &|| (*bare, vec![get("/list")]));
     }
     group.finish();
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::http::{Connection, get};
+use super::http::{Connection, Until, create, get, load, new_application, post};
 use super::machine::{self, LOOK};
 use super::servers::Kind;
 use super::{mysql_database, servers};
@@ -75,6 +75,11 @@ pub fn redis_database(server: &str) -> String {
     url
 }
 
+/// Chats of a load that is spread.
+pub const CHATS: usize = 10_000;
+/// Messages of the first of them, so that reads find some.
+const MESSAGES: u64 = 1_100;
+
 /// Every create waits until it is kept, however busy the machine is.
 pub const PATIENT: [&str; 2] = ["--ack-wait", "30s"];
 
@@ -95,6 +100,17 @@ impl Service {
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let (process, address) = spawn(stack, &arguments, &folder);
         Self { address, stack: stack.clone(), arguments, process, folder }
+    }
+
+    /// Makes an application with [`CHATS`] chats, and [`MESSAGES`] messages in the first; the path of its chats.
+    pub async fn fill(&self) -> String {
+        let chats = new_application(self.address).await;
+        let times = Until::Times(CHATS.div_ceil(64) as u64);
+        load(self.address, &[post(&chats, "{}")], 64, times).await;
+        load(self.address, &[create(&format!("{chats}/1/messages"))], 1, Until::Times(MESSAGES)).await;
+        let (answered, _indexed) = self.messages().await;
+        assert_eq!(answered, MESSAGES, "it has to be known when all is indexed");
+        chats
     }
 
     /// Kills it and starts it again on what it left; until it says that it is ready.

@@ -104,18 +104,20 @@ async fn drafts_behind_a_line_that_has_waited_too_long_are_refused_also_those_wi
         let service = InProcess::start(&["--ack-wait", "12s"], watch.over());
         let client = &service.client;
         let chat = client.new_chat(&client.new_application().await).await;
-        let body = |name: usize| "x".repeat(128 * 1024 - 8) + &format!("{name:08}");
+        let named = |name: usize| {
+            let body = "x".repeat(128 * 1024 - 8) + &format!("{name:08}");
+            create(client, &chat, &body, key.map(|key| format!("{key}-{name}")))
+        };
 
         watch.gate(Kind::Keep).shut();
         // More than may be numbered before the first of them are kept.
         let mut waiting = JoinSet::new();
         for name in 0..100 {
-            waiting.spawn(create(client, &chat, &body(name), key.map(|key| format!("{key}-{name}"))));
+            waiting.spawn(named(name));
         }
         let mut probes = 100..;
         let refusal = loop {
-            let name = probes.next().expect("a name");
-            waiting.spawn(create(client, &chat, &body(name), key.map(|key| format!("{key}-{name}"))));
+            waiting.spawn(named(probes.next().expect("a name")));
             if let Ok(Some(reply)) = timeout(Duration::from_millis(100), waiting.join_next()).await {
                 break reply.expect("an answer");
             }
