@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use chat_system::connections::MysqlOptions;
 use chat_system::domain::{MessagePlace, Numbered, Order, Page, Parent};
-use chat_system::store::{Edit as _, Expected, Keep as _, Kept, Nodes as _, Read as _, StoreError};
+use chat_system::store::{Edit as _, Expected, Keep as _, Kept, Missing, Nodes as _, Read as _, StoreError};
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
@@ -26,6 +26,7 @@ on_servers! {
     a_keep_waits_for_whoever_changes_its_parents,
     a_session_that_broke_is_nobody_elses,
     pages_over_deleted_rows_keep_their_connection,
+    a_chat_that_is_deleted_between_two_looks_for_a_page_is_not_there,
     a_server_that_takes_smaller_packets_than_before_is_sent_smaller_ones,
 }
 
@@ -312,6 +313,35 @@ async fn pages_over_deleted_rows_keep_their_connection(kind: Kind) {
         }
     }
     assert!(seen.len() <= 2, "one that reads and one that writes: {seen:?}");
+}
+
+/// A page that the first look left short does not pass for the end of a list that is gone.
+async fn a_chat_that_is_deleted_between_two_looks_for_a_page_is_not_there(kind: Kind) {
+    /// Ends the greatest number, then 32 rows, as the second look asks for them in binary.
+    const SECOND_LOOK: &str = "\u{7f} \0\0\0\0\0\0\0";
+    let Some(place) = InDatabase::shared(kind).await else { return };
+    let (beside, through, proxy) = by_proxy(&place).await;
+    let (tenant, chat) = beside.tenant_and_chat().await;
+    beside.say(chat, &["hello"; 20]).await;
+    for at in 6..=11 {
+        let place = MessagePlace { chat, number: number(at) };
+        beside
+            .store
+            .delete_message(&tenant, place, Expected::Any)
+            .await
+            .expect("an answer")
+            .expect("deleted");
+    }
+    proxy.set(SECOND_LOOK, Fate::Frozen);
+    let page = Page { limit: 10, after: None, before: None, order: Order::Ascending };
+    let delete = async {
+        let frozen = async || if proxy.is_sprung() { Ok(()) } else { Err("not yet".to_owned()) };
+        eventually(SOON, "it has had its first look", frozen).await;
+        beside.store.delete_chat(&tenant, chat.chat).await.expect("an answer").expect("deleted");
+        proxy.thaw();
+    };
+    let (listed, ()) = tokio::join!(through.store.messages(&tenant, chat.chat, &page), delete);
+    assert_eq!(listed.expect("an answer").expect_err("it is gone"), Missing::Chat);
 }
 
 async fn a_server_that_takes_smaller_packets_than_before_is_sent_smaller_ones(kind: Kind) {

@@ -2,6 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// What becomes of a connection when it says a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,14 +11,20 @@ pub(super) enum Fate {
     AnswerIsLost,
     /// The server does not hear it, and both ends see the connection end.
     Cut,
-    /// Nothing goes through any more, and nobody sees an end, as when the client is stopped.
+    /// Nothing goes through until it thaws, and nobody sees an end, as when the client is stopped.
     Frozen,
 }
 
 /// Between a store and its server.
 pub(super) struct Proxy {
     pub(super) port: u16,
-    trap: Arc<Mutex<Option<(&'static str, Fate)>>>,
+    trap: Arc<Trap>,
+}
+
+#[derive(Default)]
+struct Trap {
+    set: Mutex<Option<(&'static str, Fate)>>,
+    thaw: Notify,
 }
 
 impl Proxy {
@@ -25,7 +32,7 @@ impl Proxy {
         let upstream = server.rsplit_once('@').expect("a user").1.to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let trap = Arc::new(Mutex::new(None));
+        let trap = Arc::new(Trap::default());
         let traps = Arc::clone(&trap);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -38,16 +45,21 @@ impl Proxy {
 
     /// The next connection that says this word meets this fate; the others do not.
     pub(super) fn set(&self, word: &'static str, fate: Fate) {
-        *self.trap.lock().expect("a trap") = Some((word, fate));
+        *self.trap.set.lock().expect("a trap") = Some((word, fate));
     }
 
     /// Whether the trap has been sprung.
     pub(super) fn is_sprung(&self) -> bool {
-        self.trap.lock().expect("a trap").is_none()
+        self.trap.set.lock().expect("a trap").is_none()
+    }
+
+    /// What is frozen, or will be next, goes on.
+    pub(super) fn thaw(&self) {
+        self.trap.thaw.notify_one();
     }
 }
 
-async fn carry(client: TcpStream, server: TcpStream, trap: Arc<Mutex<Option<(&'static str, Fate)>>>) {
+async fn carry(client: TcpStream, server: TcpStream, trap: Arc<Trap>) {
     let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
         (client.into_split(), server.into_split());
     let (mut said, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
@@ -55,18 +67,16 @@ async fn carry(client: TcpStream, server: TcpStream, trap: Arc<Mutex<Option<(&'s
         tokio::select! {
             read = from_client.read(&mut said) => {
                 let Ok(bytes @ 1..) = read else { return };
-                let fate = caught(&trap, &said[..bytes]);
-                if fate != Some(Fate::Cut) && fate != Some(Fate::Frozen) {
-                    let _ = to_server.write_all(&said[..bytes]).await;
-                }
+                let fate = caught(&trap.set, &said[..bytes]);
                 match fate {
-                    None => {}
                     Some(Fate::Cut) => return,
-                    Some(Fate::AnswerIsLost) => {
-                        let _ = from_server.read(&mut answered).await;
-                        return;
-                    }
-                    Some(Fate::Frozen) => std::future::pending().await,
+                    Some(Fate::Frozen) => trap.thaw.notified().await,
+                    Some(Fate::AnswerIsLost) | None => {}
+                }
+                let _ = to_server.write_all(&said[..bytes]).await;
+                if fate == Some(Fate::AnswerIsLost) {
+                    let _ = from_server.read(&mut answered).await;
+                    return;
                 }
             }
             read = from_server.read(&mut answered) => {
