@@ -3,6 +3,7 @@
 
 use std::cell::LazyCell;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use crate::index::fresh_on;
 use crate::support::machine;
@@ -67,8 +68,16 @@ fn body(number: u64) -> String {
     format!("common{} w{number} deploys qwen{} at example.com", number % 10, number % 100)
 }
 
+fn is_test() -> bool {
+    std::env::args().any(|argument| argument == "--test")
+}
+
 fn messages() -> u64 {
-    if std::env::args().any(|argument| argument == "--test") { 10_000 } else { 1_000_000 }
+    if is_test() { 10_000 } else { 1_000_000 }
+}
+
+fn warm_up() -> Duration {
+    if is_test() { Duration::from_millis(100) } else { WARM_UP }
 }
 
 fn portions() -> impl Iterator<Item = Range<u64>> {
@@ -141,8 +150,8 @@ fn tokens<'a>(words: impl Iterator<Item = &'a str>) -> PreTokenizedString {
     PreTokenizedString { text: String::new(), tokens }
 }
 
-/// Searches by both sides before either is measured.
-const WARM_UP: usize = 100;
+/// Both sides search in turns before either is measured: so long the server's JVM still compiles what a search needs.
+const WARM_UP: Duration = Duration::from_secs(10);
 
 /// The same on Elasticsearch, beside a bare client that sends the same clauses to the same index.
 fn find_on_elasticsearch(criterion: &mut Criterion) {
@@ -189,7 +198,10 @@ fn find_on_elasticsearch(criterion: &mut Criterion) {
         };
         // What the server learns of a query, and what it still does for the rows, counts for neither side.
         let warmed_up = LazyCell::new(|| {
-            (0..WARM_UP).for_each(|_| assert_eq!(ours(), bare(), "{name}"));
+            let started = Instant::now();
+            while started.elapsed() < warm_up() {
+                assert_eq!(ours(), bare(), "{name}");
+            }
             runtime.block_on(machine::idle());
         });
         group.bench_function(BenchmarkId::new("ElasticsearchSearch", name), |bencher| {
