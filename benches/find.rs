@@ -2,7 +2,6 @@
 //! clauses on an index of the same terms; and on Elasticsearch, beside a bare search with the same clauses.
 
 use std::cell::LazyCell;
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::index::fresh_on;
@@ -10,6 +9,7 @@ use crate::support::machine;
 use crate::support::servers::Kind;
 use crate::support::{chat, row};
 use chat_system::search::analysis::{QueryWord, terms};
+use chat_system::search::elasticsearch::ElasticsearchSearch;
 use chat_system::search::tantivy::TantivySearch;
 use chat_system::search::{HitPage, Query, Search};
 use criterion::{BenchmarkId, Criterion, criterion_group};
@@ -19,8 +19,12 @@ use tantivy::query::{BooleanQuery, ConstScoreQuery, DisjunctionMaxQuery, FuzzyTe
 use tantivy::schema::{Field, IndexRecordOption, SchemaBuilder, TextFieldIndexing, TextOptions};
 use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{Index, Searcher, TantivyDocument, Term};
+use tokio::runtime::Runtime;
 
 const PAGE: usize = 20;
+const FIRST_PAGE: HitPage = HitPage { after: None, limit: PAGE };
+/// Messages indexed at once.
+const PORTION: usize = 5_000;
 /// What is asked, and what makes it dear.
 const QUERIES: [(&str, &str); 5] = [
     ("rare word", "w4242"),
@@ -31,16 +35,11 @@ const QUERIES: [(&str, &str); 5] = [
 ];
 
 fn find(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = runtime();
     let folder = tempfile::tempdir().expect("a folder");
     let search = LazyCell::new(|| {
         let search = TantivySearch::open(folder.path()).expect("an index");
-        runtime.block_on(async {
-            for numbers in portions() {
-                let rows = numbers.map(|number| row(chat(1, 1), number, &body(number))).collect();
-                search.index(rows).await.expect("indexed");
-            }
-        });
+        runtime.block_on(fill(&search));
         search
     });
     let bare = LazyCell::new(Bare::build);
@@ -48,10 +47,7 @@ fn find(criterion: &mut Criterion) {
     for (name, text) in QUERIES {
         let query = Query::parse(text).expect("a query");
         group.bench_function(BenchmarkId::new("TantivySearch", name), |bencher| {
-            let ours = || {
-                let page = HitPage { after: None, limit: PAGE };
-                runtime.block_on(search.find(chat(1, 1), &query, page)).expect("hits")
-            };
+            let ours = || runtime.block_on(search.find(chat(1, 1), &query, FIRST_PAGE)).expect("hits");
             assert_eq!(ours().total, bare.find(&query) as u64, "{name}");
             bencher.iter(ours);
         });
@@ -76,13 +72,16 @@ fn messages() -> u64 {
     if is_test() { 10_000 } else { 1_000_000 }
 }
 
-fn warm_up() -> Duration {
-    if is_test() { Duration::from_millis(100) } else { WARM_UP }
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-fn portions() -> impl Iterator<Item = Range<u64>> {
-    let messages = messages();
-    (1..=messages).step_by(5_000).map(move |first| first..(first + 5_000).min(messages + 1))
+async fn fill(search: &impl Search) {
+    for first in (1..=messages()).step_by(PORTION) {
+        let numbers = first..(first + PORTION as u64).min(messages() + 1);
+        let rows = numbers.map(|number| row(chat(1, 1), number, &body(number))).collect();
+        search.index(rows).await.expect("indexed");
+    }
 }
 
 /// One field of words, and one of their suffixes.
@@ -150,69 +149,77 @@ fn tokens<'a>(words: impl Iterator<Item = &'a str>) -> PreTokenizedString {
     PreTokenizedString { text: String::new(), tokens }
 }
 
-/// Both sides search in turns before either is measured: so long the server's JVM still compiles what a search needs.
-const WARM_UP: Duration = Duration::from_secs(10);
+/// Before anything is measured both sides search for so long: right behind a million messages the first to search is the
+/// slower for half a minute, whoever it is.
+const WARM_UP: Duration = Duration::from_secs(60);
 
 /// The same on Elasticsearch, beside a bare client that sends the same clauses to the same index.
 fn find_on_elasticsearch(criterion: &mut Criterion) {
     if !Kind::Elasticsearch9.is_there() {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let open = LazyCell::new(|| {
-        let server = Kind::Elasticsearch9.shared().expect("a server");
-        runtime.block_on(async {
-            let (search, name) = fresh_on(&server).await;
-            for numbers in portions() {
-                let rows = numbers.map(|number| row(chat(1, 1), number, &body(number))).collect();
-                search.index(rows).await.expect("indexed");
+    let queries = QUERIES.map(|(name, text)| (name, Query::parse(text).expect("a query")));
+    let sides = LazyCell::new(|| {
+        let sides = OnElasticsearch::open();
+        let started = Instant::now();
+        while started.elapsed() < if is_test() { Duration::ZERO } else { WARM_UP } {
+            for (_name, query) in &queries {
+                sides.ours(query);
+                sides.bare(query);
             }
-            let bare = reqwest::Client::builder().no_proxy().build().expect("a client");
-            (
-                search,
-                bare,
-                format!("{server}/{name}/_search?routing=1&filter_path=hits.total.value,hits.hits.sort"),
-            )
-        })
+        }
+        sides.runtime.block_on(machine::idle());
+        sides
     });
     let mut group = criterion.benchmark_group("find on Elasticsearch");
-    for (name, text) in QUERIES {
-        let query = Query::parse(text).expect("a query");
-        let clauses = json!({
+    for (name, query) in &queries {
+        group.bench_function(BenchmarkId::new("ElasticsearchSearch", name), |bencher| {
+            assert_eq!(sides.ours(query), sides.bare(query), "{name}");
+            bencher.iter(|| sides.ours(query));
+        });
+        group.bench_function(BenchmarkId::new("a bare search with the same clauses", name), |bencher| {
+            let sides = &*sides;
+            bencher.iter(|| sides.bare(query));
+        });
+    }
+    group.finish();
+}
+
+struct OnElasticsearch {
+    runtime: Runtime,
+    search: ElasticsearchSearch,
+    bare: reqwest::Client,
+    url: String,
+}
+
+impl OnElasticsearch {
+    fn open() -> Self {
+        let server = Kind::Elasticsearch9.shared().expect("a server");
+        let runtime = runtime();
+        let (search, name) = runtime.block_on(fresh_on(&server));
+        runtime.block_on(fill(&search));
+        let bare = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let url = format!("{server}/{name}/_search?routing=1&filter_path=hits.total.value,hits.hits.sort");
+        Self { runtime, search, bare, url }
+    }
+
+    fn ours(&self, query: &Query) -> u64 {
+        self.runtime.block_on(self.search.find(chat(1, 1), query, FIRST_PAGE)).expect("hits").total
+    }
+
+    fn bare(&self, query: &Query) -> u64 {
+        let asked = json!({
             "size": PAGE + 1,
             "track_total_hits": true,
             "_source": false,
             "query": { "bool": { "must": query.words().iter().map(clauses).collect::<Vec<_>>() } },
             "sort": [{ "_score": "desc" }, { "number": "desc" }],
         });
-        let bare = || {
-            let (_search, bare, url) = &*open;
-            runtime.block_on(async {
-                let sent = bare.post(url).json(&clauses).send().await.expect("an answer");
-                sent.json::<Value>().await.expect("hits")["hits"]["total"]["value"].as_u64().expect("a total")
-            })
-        };
-        let ours = || {
-            let page = HitPage { after: None, limit: PAGE };
-            runtime.block_on(open.0.find(chat(1, 1), &query, page)).expect("hits").total
-        };
-        // What the server learns of a query, and what it still does for the rows, counts for neither side.
-        let warmed_up = LazyCell::new(|| {
-            let started = Instant::now();
-            while started.elapsed() < warm_up() {
-                assert_eq!(ours(), bare(), "{name}");
-            }
-            runtime.block_on(machine::idle());
-        });
-        group.bench_function(BenchmarkId::new("ElasticsearchSearch", name), |bencher| {
-            LazyCell::force(&warmed_up);
-            bencher.iter(ours);
-        });
-        group.bench_function(BenchmarkId::new("a bare search with the same clauses", name), |bencher| {
-            bencher.iter(bare);
-        });
+        self.runtime.block_on(async {
+            let sent = self.bare.post(&self.url).json(&asked).send().await.expect("an answer");
+            sent.json::<Value>().await.expect("hits")["hits"]["total"]["value"].as_u64().expect("a total")
+        })
     }
-    group.finish();
 }
 
 /// As [`Bare::clauses`], in Elasticsearch's words; terms begin with their chat.

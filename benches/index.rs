@@ -2,9 +2,10 @@
 //! Elasticsearch, beside bare bulks of the same documents.
 
 use std::cell::LazyCell;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use crate::support::servers::Kind;
+use crate::support::servers::{Kind, unique};
 use crate::support::{BODY, chat, row};
 use chat_system::search::Search;
 use chat_system::search::analysis::terms;
@@ -12,6 +13,7 @@ use chat_system::search::elasticsearch::{ElasticsearchOptions, ElasticsearchSear
 use chat_system::search::tantivy::TantivySearch;
 use chat_system::store::Row;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
+use reqwest::RequestBuilder;
 use serde_json::json;
 use tantivy::schema::{BytesOptions, SchemaBuilder};
 use tantivy::{Index, TantivyDocument};
@@ -46,19 +48,32 @@ fn index(criterion: &mut Criterion) {
         let server = LazyCell::new(|| {
             let server = Kind::Elasticsearch9.shared().expect("a server");
             // What a new server learns of its work counts for neither side.
-            for _ in 0..4 {
-                runtime.block_on(indexed_on(&server, 15, 2_000));
-                runtime.block_on(bare_bulks(&server, 15, 2_000));
+            let (ours, bare) = runtime.block_on(both_on(&server));
+            for round in (0..60).step_by(15) {
+                runtime.block_on(indexed_on(&ours, round..round + 15, 2_000));
+                runtime.block_on(bare_bulks(&bare, round..round + 15, 2_000));
             }
             server
         });
         for batch in [1_u64, 50, 1_000, 2_000] {
+            // An index each for all samples: criterion takes what is made within a round for a part of its time.
+            let both = LazyCell::new(|| runtime.block_on(both_on(&server)));
             group.throughput(Throughput::Elements(batch));
+            let mut done = 0;
             group.bench_function(BenchmarkId::new("ElasticsearchSearch", batch), |bencher| {
-                bencher.iter_custom(|rounds| runtime.block_on(indexed_on(&server, rounds, batch)));
+                let index = &both.0;
+                bencher.iter_custom(|rounds| {
+                    done += rounds;
+                    runtime.block_on(indexed_on(index, done - rounds..done, batch))
+                });
             });
+            let mut done = 0;
             group.bench_function(BenchmarkId::new("bare bulks", batch), |bencher| {
-                bencher.iter_custom(|rounds| runtime.block_on(bare_bulks(&server, rounds, batch)));
+                let index = &both.1;
+                bencher.iter_custom(|rounds| {
+                    done += rounds;
+                    runtime.block_on(bare_bulks(index, done - rounds..done, batch))
+                });
             });
         }
     }
@@ -73,16 +88,25 @@ fn rows(round: u64, batch: u64) -> Vec<Row> {
 /// An index of its own, and its name.
 pub async fn fresh_on(server: &str) -> (ElasticsearchSearch, String) {
     let options = ElasticsearchOptions { timeout: Duration::from_secs(60), tls_ca: None };
-    let search = ElasticsearchSearch::new(&format!("{server}/bench"), &options).expect("a URL");
+    let search =
+        ElasticsearchSearch::new(&format!("{server}/{}", unique("bench-")), &options).expect("a URL");
     let name = search.renew().await.expect("begun");
     search.present(&name).await.expect("presented");
     (search, name)
 }
 
-async fn indexed_on(server: &str, rounds: u64, batch: u64) -> Duration {
-    let (search, _name) = fresh_on(server).await;
+/// An index for this program, and one of the same mapping for bare bulks.
+async fn both_on(server: &str) -> (ElasticsearchSearch, RequestBuilder) {
+    let (_search, name) = fresh_on(server).await;
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let url = format!("{server}/{name}/_bulk?refresh=true&filter_path=errors");
+    let bare = http.post(url).header("content-type", "application/json");
+    (fresh_on(server).await.0, bare)
+}
+
+async fn indexed_on(search: &ElasticsearchSearch, rounds: Range<u64>, batch: u64) -> Duration {
     let mut spent = Duration::ZERO;
-    for round in 0..rounds {
+    for round in rounds {
         let rows = rows(round, batch);
         let started = Instant::now();
         search.index(rows).await.expect("indexed");
@@ -91,17 +115,14 @@ async fn indexed_on(server: &str, rounds: u64, batch: u64) -> Duration {
     spent
 }
 
-/// Documents of the same terms into an index of the same mapping, written beforehand.
-async fn bare_bulks(server: &str, rounds: u64, batch: u64) -> Duration {
-    let (_search, name) = fresh_on(server).await;
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let url = format!("{server}/{name}/_bulk?refresh=true&filter_path=errors");
+/// Documents of the same terms, written beforehand.
+async fn bare_bulks(bare: &RequestBuilder, rounds: Range<u64>, batch: u64) -> Duration {
     let mut spent = Duration::ZERO;
-    for round in 0..rounds {
+    for round in rounds {
         let bulk: String = rows(round, batch).iter().map(lines).collect();
+        let bulk = bare.try_clone().expect("no body yet").body(bulk);
         let started = Instant::now();
-        let sent = http.post(&url).header("content-type", "application/json").body(bulk).send();
-        let answer = sent.await.expect("an answer").text().await.expect("a text");
+        let answer = bulk.send().await.expect("an answer").text().await.expect("a text");
         spent += started.elapsed();
         assert_eq!(answer, r#"{"errors":false}"#);
     }
