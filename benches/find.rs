@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::index::fresh_on;
 use crate::support::machine;
 use crate::support::servers::Kind;
-use crate::support::{chat, row};
-use chat_system::search::analysis::{QueryWord, terms};
+use crate::support::{chat, is_test, row};
+use chat_system::search::analysis::{Kind as HitKind, QueryWord, terms};
 use chat_system::search::elasticsearch::ElasticsearchSearch;
 use chat_system::search::tantivy::TantivySearch;
 use chat_system::search::{HitPage, Query, Search};
@@ -62,10 +62,6 @@ fn find(criterion: &mut Criterion) {
 /// Each message has a rare word, and one of ten common ones.
 fn body(number: u64) -> String {
     format!("common{} w{number} deploys qwen{} at example.com", number % 10, number % 100)
-}
-
-fn is_test() -> bool {
-    std::env::args().any(|argument| argument == "--test")
 }
 
 fn messages() -> u64 {
@@ -127,25 +123,27 @@ impl Bare {
     fn clauses(&self, word: &QueryWord) -> Box<dyn tantivy::query::Query> {
         let text = |field| Term::from_field_text(field, word.text());
         let beginning = |field| FuzzyTermQuery::new_prefix(text(field), 0, true);
-        let mut kinds: Vec<Box<dyn tantivy::query::Query>> = vec![
-            Box::new(TermQuery::new(text(self.words), IndexRecordOption::Basic)),
-            Box::new(beginning(self.words)),
+        let mut kinds: Vec<(HitKind, Box<dyn tantivy::query::Query>)> = vec![
+            (HitKind::Exact, Box::new(TermQuery::new(text(self.words), IndexRecordOption::Basic))),
+            (HitKind::Prefix, Box::new(beginning(self.words))),
         ];
         if word.in_parts() {
-            kinds.push(Box::new(beginning(self.suffixes)));
+            kinds.push((HitKind::Part, Box::new(beginning(self.suffixes))));
         }
         if word.distance() > 0 {
-            kinds.push(Box::new(FuzzyTermQuery::new(text(self.words), word.distance(), true)));
+            let near = FuzzyTermQuery::new(text(self.words), word.distance(), true);
+            kinds.push((HitKind::Typo, Box::new(near)));
         }
-        let weigh = |(place, kind)| -> Box<dyn tantivy::query::Query> {
-            Box::new(ConstScoreQuery::new(kind, 8.0 - place as f32))
-        };
-        Box::new(DisjunctionMaxQuery::new(kinds.into_iter().enumerate().map(weigh).collect()))
+        let weigh =
+            |(kind, clause): (HitKind, Box<dyn tantivy::query::Query>)| -> Box<dyn tantivy::query::Query> {
+                Box::new(ConstScoreQuery::new(clause, kind.weight() as f32))
+            };
+        Box::new(DisjunctionMaxQuery::new(kinds.into_iter().map(weigh).collect()))
     }
 }
 
 fn tokens<'a>(words: impl Iterator<Item = &'a str>) -> PreTokenizedString {
-    let tokens = words.map(|word| Token { text: word.to_owned(), ..Token::default() }).collect();
+    let tokens = words.map(|word| Token { text: word.to_owned(), position: 0, ..Token::default() }).collect();
     PreTokenizedString { text: String::new(), tokens }
 }
 
@@ -162,10 +160,12 @@ fn find_on_elasticsearch(criterion: &mut Criterion) {
     let sides = LazyCell::new(|| {
         let sides = OnElasticsearch::open();
         let started = Instant::now();
-        while started.elapsed() < if is_test() { Duration::ZERO } else { WARM_UP } {
-            for (_name, query) in &queries {
-                sides.ours(query);
-                sides.bare(query);
+        loop {
+            for (name, query) in &queries {
+                assert_eq!(sides.ours(query), sides.bare(query), "{name}");
+            }
+            if is_test() || started.elapsed() > WARM_UP {
+                break;
             }
         }
         sides.runtime.block_on(machine::idle());
@@ -174,7 +174,7 @@ fn find_on_elasticsearch(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("find on Elasticsearch");
     for (name, query) in &queries {
         group.bench_function(BenchmarkId::new("ElasticsearchSearch", name), |bencher| {
-            assert_eq!(sides.ours(query), sides.bare(query), "{name}");
+            let sides = &*sides;
             bencher.iter(|| sides.ours(query));
         });
         group.bench_function(BenchmarkId::new("a bare search with the same clauses", name), |bencher| {
@@ -196,18 +196,19 @@ impl OnElasticsearch {
     fn open() -> Self {
         let server = Kind::Elasticsearch9.shared().expect("a server");
         let runtime = runtime();
-        let (search, name) = runtime.block_on(fresh_on(&server));
+        let (search, name) = runtime.block_on(fresh_on(&server, "bench-find"));
         runtime.block_on(fill(&search));
         let bare = reqwest::Client::builder().no_proxy().build().expect("a client");
         let url = format!("{server}/{name}/_search?routing=1&filter_path=hits.total.value,hits.hits.sort");
         Self { runtime, search, bare, url }
     }
 
-    fn ours(&self, query: &Query) -> u64 {
-        self.runtime.block_on(self.search.find(chat(1, 1), query, FIRST_PAGE)).expect("hits").total
+    fn ours(&self, query: &Query) -> (u64, Vec<u64>) {
+        let hits = self.runtime.block_on(self.search.find(chat(1, 1), query, FIRST_PAGE)).expect("hits");
+        (hits.total, hits.page.iter().map(|hit| hit.number.get()).collect())
     }
 
-    fn bare(&self, query: &Query) -> u64 {
+    fn bare(&self, query: &Query) -> (u64, Vec<u64>) {
         let asked = json!({
             "size": PAGE + 1,
             "track_total_hits": true,
@@ -217,7 +218,10 @@ impl OnElasticsearch {
         });
         self.runtime.block_on(async {
             let sent = self.bare.post(&self.url).json(&asked).send().await.expect("an answer");
-            sent.json::<Value>().await.expect("hits")["hits"]["total"]["value"].as_u64().expect("a total")
+            let hits = &sent.json::<Value>().await.expect("hits")["hits"];
+            let page = hits["hits"].as_array().expect("a page").iter().take(PAGE);
+            let numbers = page.map(|hit| hit["sort"][1].as_u64().expect("a number"));
+            (hits["total"]["value"].as_u64().expect("a total"), numbers.collect())
         })
     }
 }
@@ -227,20 +231,22 @@ fn clauses(word: &QueryWord) -> Value {
     let term = format!("1-1:{}", word.text());
     let beginning =
         |field: &str| json!({ "prefix": { field: { "value": term, "rewrite": "constant_score" } } });
-    let mut kinds = vec![json!({ "term": { "words": term } }), beginning("words")];
+    let mut kinds =
+        vec![(HitKind::Exact, json!({ "term": { "words": term } })), (HitKind::Prefix, beginning("words"))];
     if word.in_parts() {
-        kinds.push(beginning("suffixes"));
+        kinds.push((HitKind::Part, beginning("suffixes")));
     }
     if word.distance() > 0 {
-        kinds.push(json!({ "fuzzy": { "words": {
+        let near = json!({ "fuzzy": { "words": {
             "value": term,
             "fuzziness": word.distance(),
             "prefix_length": "1-1:".len(),
             "rewrite": "constant_score_boolean",
-        } } }));
+        } } });
+        kinds.push((HitKind::Typo, near));
     }
-    let weigh = |(place, kind)| json!({ "constant_score": { "filter": kind, "boost": 8 - place } });
-    json!({ "dis_max": { "queries": kinds.into_iter().enumerate().map(weigh).collect::<Vec<_>>() } })
+    let weigh = |(kind, filter): (HitKind, Value)| json!({ "constant_score": { "filter": filter, "boost": kind.weight() } });
+    json!({ "dis_max": { "queries": kinds.into_iter().map(weigh).collect::<Vec<_>>() } })
 }
 
 criterion_group!(benches, find, find_on_elasticsearch);

@@ -35,6 +35,12 @@ use mysql_async::prelude::Queryable as _;
 pub const BODY: &str =
     "Deploy of flag_check.exe moved to noon: qwen3.6 is slower than expected, see https://example.com/42 ok?";
 
+/// Whether each benchmark only has to run once, as criterion decides it.
+pub fn is_test() -> bool {
+    let is_said = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    is_said("--test") || !is_said("--bench")
+}
+
 pub fn number(value: u64) -> Number {
     Number::new(value).expect("a number")
 }

@@ -112,7 +112,7 @@ impl Elasticsearch {
         let call = async move {
             let exchange = async {
                 let body = (!asked.body.is_empty()).then_some(asked.body);
-                // Answers are small: to compress them would take the server longer than to send them.
+                // Tens of kilobytes at most: to compress them would take the server longer than to send them.
                 let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
                 let sent =
                     server.transport.send(asked.method, &asked.path, headers, Some(&asked.query), body, None);

@@ -332,8 +332,10 @@ async fn a_chat_that_is_deleted_between_two_looks_for_a_page_is_not_there(kind: 
             .expect("an answer")
             .expect("deleted");
     }
-    proxy.set(SECOND_LOOK, Fate::Frozen);
     let page = Page { limit: 10, after: None, before: None, order: Order::Ascending };
+    let there = through.store.messages(&tenant, chat.chat, &page).await.expect("an answer").expect("a chat");
+    assert_eq!(there.items.len(), page.limit);
+    proxy.set(SECOND_LOOK, Fate::Frozen);
     let delete = async {
         let frozen = async || if proxy.is_sprung() { Ok(()) } else { Err("not yet".to_owned()) };
         eventually(SOON, "it has had its first look", frozen).await;

@@ -23,7 +23,7 @@ pub(super) struct Proxy {
 
 #[derive(Default)]
 struct Trap {
-    set: Mutex<Option<(&'static str, Fate)>>,
+    armed: Mutex<Option<(&'static str, Fate)>>,
     thaw: Notify,
 }
 
@@ -45,12 +45,12 @@ impl Proxy {
 
     /// The next connection that says this word meets this fate; the others do not.
     pub(super) fn set(&self, word: &'static str, fate: Fate) {
-        *self.trap.set.lock().expect("a trap") = Some((word, fate));
+        *self.trap.armed.lock().expect("a trap") = Some((word, fate));
     }
 
     /// Whether the trap has been sprung.
     pub(super) fn is_sprung(&self) -> bool {
-        self.trap.set.lock().expect("a trap").is_none()
+        self.trap.armed.lock().expect("a trap").is_none()
     }
 
     /// What is frozen, or will be next, goes on.
@@ -67,7 +67,7 @@ async fn carry(client: TcpStream, server: TcpStream, trap: Arc<Trap>) {
         tokio::select! {
             read = from_client.read(&mut said) => {
                 let Ok(bytes @ 1..) = read else { return };
-                let fate = caught(&trap.set, &said[..bytes]);
+                let fate = caught(&trap.armed, &said[..bytes]);
                 match fate {
                     Some(Fate::Cut) => return,
                     Some(Fate::Frozen) => trap.thaw.notified().await,
