@@ -148,7 +148,7 @@ fn tokens<'a>(words: impl Iterator<Item = &'a str>) -> PreTokenizedString {
 }
 
 /// Before anything is measured both sides search for so long: right behind a million messages the first to search is the
-/// slower for half a minute, whoever it is.
+/// slower for a while, whoever it is.
 const WARM_UP: Duration = Duration::from_secs(60);
 
 /// The same on Elasticsearch, beside a bare client that sends the same clauses to the same index.
