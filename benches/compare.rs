@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use crate::support::http::{Connection, Until, create, flood, get, load, start_bare};
 use crate::support::raw::Raw;
 use crate::support::service::{CHATS, PATIENT, Service, Stack, program_bytes};
-use crate::support::{machine, median, percentile};
+use crate::support::{machine, median, percentile, runtime};
 
 /// Connections that send more than can be kept.
 const CROWD: usize = 4_000;
@@ -61,7 +61,7 @@ enum Part {
 /// Runs by a line of arguments.
 pub fn run(line: impl Iterator<Item = String>) {
     let options = Options::parse_from(line);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = runtime();
     let mut stacks = vec![Stack::embedded()];
     if !options.embedded && Stack::has_servers() {
         stacks.push(runtime.block_on(Stack::on_servers()));

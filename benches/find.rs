@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::index::fresh_on;
 use crate::support::machine;
 use crate::support::servers::Kind;
-use crate::support::{chat, is_test, row};
+use crate::support::{chat, is_test, row, runtime};
 use chat_system::search::analysis::{Kind as HitKind, QueryWord, terms};
 use chat_system::search::elasticsearch::ElasticsearchSearch;
 use chat_system::search::tantivy::TantivySearch;
@@ -66,10 +66,6 @@ fn body(number: u64) -> String {
 
 fn messages() -> u64 {
     if is_test() { 10_000 } else { 1_000_000 }
-}
-
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 async fn fill(search: &impl Search) {

@@ -7,43 +7,36 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::support::servers::Kind;
-use crate::support::{BODY, chat, is_test, machine, row};
+use crate::support::{BODY, chat, is_test, machine, row, runtime};
 use chat_system::search::Search;
 use chat_system::search::analysis::terms;
 use chat_system::search::elasticsearch::{ElasticsearchOptions, ElasticsearchSearch};
 use chat_system::search::tantivy::TantivySearch;
 use chat_system::store::Row;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
+use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group};
 use reqwest::RequestBuilder;
 use serde_json::json;
 use tantivy::schema::{BytesOptions, Field, SchemaBuilder};
 use tantivy::{Index, IndexWriter, TantivyDocument};
 
 fn index(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = runtime();
     let mut group = criterion.benchmark_group("index");
     group.sample_size(10).measurement_time(Duration::from_secs(8));
     for batch in [1_u64, 50, 1_000, 2_000] {
         group.throughput(Throughput::Elements(batch));
-        // An index each for all samples: what is made within one counts when criterion decides how many rounds it has.
         let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
         let ours = LazyCell::new(|| TantivySearch::open(folders[0].path()).expect("an index"));
         let mut done = 0;
         group.bench_function(BenchmarkId::new("TantivySearch", batch), |bencher| {
             let ours = &*ours;
-            bencher.iter_custom(|rounds| {
-                done += rounds;
-                runtime.block_on(indexed_in(ours, done - rounds..done, batch))
-            });
+            go_on(bencher, &mut done, |rounds| runtime.block_on(indexed_in(ours, rounds, batch)));
         });
         let mut bare = LazyCell::new(|| Bare::open(folders[1].path()));
         let mut done = 0;
         group.bench_function(BenchmarkId::new("bare documents and a commit", batch), |bencher| {
             let bare = &mut *bare;
-            bencher.iter_custom(|rounds| {
-                done += rounds;
-                bare.index(done - rounds..done, batch)
-            });
+            go_on(bencher, &mut done, |rounds| bare.index(rounds, batch));
         });
     }
     if Kind::Elasticsearch9.is_there() {
@@ -58,30 +51,32 @@ fn index(criterion: &mut Criterion) {
             server
         });
         for batch in [1_u64, 50, 1_000, 2_000] {
-            // An index each for all samples: what is made within one counts when criterion decides how many rounds it has.
             let both = LazyCell::new(|| runtime.block_on(both_on(&server)));
             group.throughput(Throughput::Elements(batch));
             let mut done = 0;
             group.bench_function(BenchmarkId::new("ElasticsearchSearch", batch), |bencher| {
                 let index = &both.0;
                 runtime.block_on(machine::idle());
-                bencher.iter_custom(|rounds| {
-                    done += rounds;
-                    runtime.block_on(indexed_in(index, done - rounds..done, batch))
-                });
+                go_on(bencher, &mut done, |rounds| runtime.block_on(indexed_in(index, rounds, batch)));
             });
             let mut done = 0;
             group.bench_function(BenchmarkId::new("bare bulks", batch), |bencher| {
                 let index = &both.1;
                 runtime.block_on(machine::idle());
-                bencher.iter_custom(|rounds| {
-                    done += rounds;
-                    runtime.block_on(bare_bulks(index, done - rounds..done, batch))
-                });
+                go_on(bencher, &mut done, |rounds| runtime.block_on(bare_bulks(index, rounds, batch)));
             });
         }
     }
     group.finish();
+}
+
+/// Measures the next rounds of an index that is there for all samples: what is made within one counts when criterion decides
+/// how many rounds it has.
+fn go_on(bencher: &mut Bencher<'_>, done: &mut u64, mut index: impl FnMut(Range<u64>) -> Duration) {
+    bencher.iter_custom(|rounds| {
+        *done += rounds;
+        index(*done - rounds..*done)
+    });
 }
 
 fn rows(round: u64, batch: u64) -> Vec<Row> {

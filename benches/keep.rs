@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use crate::support::raw::{insert_sqlite, open_sqlite};
-use crate::support::{numbered, store_with_chat};
+use crate::support::{numbered, runtime, store_with_chat};
 use chat_system::store::Keep;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 
 fn keep(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = runtime();
     let mut group = criterion.benchmark_group("keep");
     group.sample_size(10).measurement_time(Duration::from_secs(8));
     for batch in [1_usize, 50, 500, 1_000] {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::raw::inserts_mysql;
 use crate::support::servers::Kind;
-use crate::support::{fresh_chat, mysql_store, numbered};
+use crate::support::{fresh_chat, mysql_store, numbered, runtime};
 use chat_system::store::Keep;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use mysql_async::Conn;
@@ -14,7 +14,7 @@ fn keep(criterion: &mut Criterion) {
     if !Kind::Mysql9.is_there() {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = runtime();
     let open = LazyCell::new(|| {
         let server = Kind::Mysql9.shared().expect("a server");
         runtime.block_on(async {

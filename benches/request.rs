@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::support::http::{Until, create, get, load, start_bare};
+use crate::support::runtime;
 use crate::support::service::{CHATS, PATIENT, Service, Stack};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 
@@ -19,14 +20,14 @@ fn request_on_servers(criterion: &mut Criterion) {
         return;
     }
     let stack = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = runtime();
         runtime.block_on(Stack::on_servers())
     };
     measure(criterion, "request on servers", stack, &[1, 64, 256]);
 }
 
 fn measure(criterion: &mut Criterion, group: &str, stack: impl Fn() -> Stack, connections: &[usize]) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = runtime();
     let bare = LazyCell::new(start_bare);
     let ours = LazyCell::new(|| {
         let ours = Service::start(&stack(), &PATIENT);

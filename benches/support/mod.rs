@@ -30,10 +30,16 @@ use chat_system::store::sqlite::SqliteStore;
 use chat_system::store::{Founded, Keep as _, Kept, Row, Store};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
+use tokio::runtime::Runtime;
 
 /// About as long as a chat message is: 100 bytes.
 pub const BODY: &str =
     "Deploy of flag_check.exe moved to noon: qwen3.6 is slower than expected, see https://example.com/42 ok?";
+
+/// All on this thread.
+pub fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
 
 /// Whether each benchmark only has to run once, as criterion decides it.
 pub fn is_test() -> bool {

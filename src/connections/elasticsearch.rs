@@ -112,8 +112,7 @@ impl Elasticsearch {
         let call = async move {
             let exchange = async {
                 let body = (!asked.body.is_empty()).then_some(asked.body);
-                // Tens of kilobytes at most: to compress them would take the server longer than to send them.
-                let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
+                let headers = HeaderMap::new();
                 let sent =
                     server.transport.send(asked.method, &asked.path, headers, Some(&asked.query), body, None);
                 let response = sent.await?;
@@ -167,8 +166,11 @@ fn transport(url: &Url, tls_ca: Option<&Path>) -> Result<Transport, ClientError>
     let nobody = "a URL of this kind has no user";
     place.set_username("").map_err(|()| client(nobody))?;
     place.set_password(None).map_err(|()| client(nobody))?;
-    // A proxy of the environment is for the world outside.
-    let mut builder = TransportBuilder::new(SingleNodeConnectionPool::new(place)).disable_proxy();
+    // A proxy of the environment is for the world outside. Answers have tens of kilobytes at most: to compress them would take
+    // the server longer than to send them.
+    let mut builder = TransportBuilder::new(SingleNodeConnectionPool::new(place))
+        .disable_proxy()
+        .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if !url.username().is_empty() {
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let password = decoded(url.password().unwrap_or_default());

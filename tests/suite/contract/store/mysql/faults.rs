@@ -41,6 +41,12 @@ async fn by_proxy(place: &InDatabase) -> (Desk, Desk, Proxy) {
     (beside, through, proxy)
 }
 
+/// Waits until somebody is in the trap.
+async fn sprung(proxy: &Proxy, what: &str) {
+    let is_sprung = async || if proxy.is_sprung() { Ok(()) } else { Err("not yet".to_owned()) };
+    eventually(SOON, what, is_sprung).await;
+}
+
 async fn a_commit_whose_answer_is_lost_is_unknown_and_keeping_again_settles_it(kind: Kind) {
     let Some(place) = InDatabase::shared(kind).await else { return };
     let (beside, through, proxy) = by_proxy(&place).await;
@@ -93,8 +99,7 @@ async fn a_node_that_is_stopped_in_the_middle_of_a_transaction_loses_its_locks_w
     // With a key there are two round trips: it has its locks before the second.
     let two: Arc<[Numbered]> = Arc::new([numbered(with_key(message(chat, "two"), "two"), 2)]);
     let hangs = tokio::spawn(async move { store.keep(two).await });
-    let frozen = async || if proxy.is_sprung() { Ok(()) } else { Err("not yet".to_owned()) };
-    eventually(SOON, "it holds its locks", frozen).await;
+    sprung(&proxy, "it holds its locks").await;
     assert_eq!(
         beside.store.keep(Arc::new([numbered(message(chat, "three"), 3)])).await.expect("kept"),
         [Kept::As(number(3))],
@@ -337,8 +342,7 @@ async fn a_chat_that_is_deleted_between_two_looks_for_a_page_is_not_there(kind: 
     assert_eq!(there.items.len(), page.limit);
     proxy.set(SECOND_LOOK, Fate::Frozen);
     let delete = async {
-        let frozen = async || if proxy.is_sprung() { Ok(()) } else { Err("not yet".to_owned()) };
-        eventually(SOON, "it has had its first look", frozen).await;
+        sprung(&proxy, "it has had its first look").await;
         beside.store.delete_chat(&tenant, chat.chat).await.expect("an answer").expect("deleted");
         proxy.thaw();
     };
